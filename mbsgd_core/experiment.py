@@ -1,0 +1,179 @@
+"""The experiment (floor 2): the one value behind the page, the link, the command line and the script."""
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from mbsgd_core.errors import ExperimentError
+from mbsgd_core.knobs import Item, Real, Text, Whole, knob
+from mbsgd_core.problems.base import Problem
+from mbsgd_core.registry import discover, first_error, pick
+from mbsgd_core.rules.base import Rule
+from mbsgd_core.rules.sgd import SGD
+from mbsgd_core.samplers.base import Sampler
+from mbsgd_core.schedules.base import Schedule
+
+VERSION = 1
+_PROBLEMS = ("mbsgd_core.problems.surfaces", "mbsgd_core.problems.models")
+
+
+def problems() -> dict[str, type[Problem]]:
+    """All problems by name: surfaces, then models."""
+    return {name: cls for package in _PROBLEMS for name, cls in discover(package, Problem).items()}
+
+
+class Budget(Item):
+    """What every lane may spend."""
+
+    unit: Literal["epochs", "updates", "samples"] = knob(
+        "epochs", label="Budget in", help="The unit in which every lane spends the same."
+    )
+    amount: Whole = knob(
+        20, label="Budget", help="How much each lane spends; 0 shows the start alone.", ge=0, le=10**9, page=(0, 500)
+    )
+
+
+class Lane(Item):
+    """One method: which batches, which rule, which rates."""
+
+    label: Text = knob("", label="Label", help="The lane's name; left empty: BGD, SGD or Mini-batch.", max_length=200)
+    sampler: SerializeAsAny[Sampler] = knob(label="Sampler", help="How batches are drawn.")
+    rule: SerializeAsAny[Rule] = knob(SGD(), label="Optimizer", help="How a gradient becomes a step.")
+    schedule: SerializeAsAny[Schedule] = knob(label="Schedule", help="The learning rate over time.")
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _find_sampler(cls, given: Any) -> Any:
+        return pick("mbsgd_core.samplers", Sampler, given, "sampler")
+
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _find_rule(cls, given: Any) -> Any:
+        return pick("mbsgd_core.rules", Rule, given, "rule")
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _find_schedule(cls, given: Any) -> Any:
+        return pick("mbsgd_core.schedules", Schedule, given, "schedule")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_method(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("label", "") == "":
+            sampler = given.get("sampler")
+            name = sampler.get("name") if isinstance(sampler, dict) else sampler
+            single = isinstance(sampler, dict) and sampler.get("batch_size") == 1
+            return {**given, "label": "BGD" if name == "full_batch" else "SGD" if single else "Mini-batch"}
+        return given
+
+
+class Experiment(Item):
+    """A problem, a budget and lanes that race on it: everything a picture depends on.
+
+    Example:
+        >>> e = Experiment.model_validate({"problem": {"name": "quadratic"},
+        ...     "lanes": [{"sampler": {"name": "full_batch"}, "schedule": {"name": "constant", "learning_rate": 0.1}}]})
+        >>> e.budget.amount, e.lanes[0].label, e.updates(0)
+        (20, 'BGD', 20)
+    """
+
+    version: Whole = knob(VERSION, label="Version", help="Of this format.", ge=1)
+    problem: SerializeAsAny[Problem] = knob(label="Problem", help="What is minimised.")
+    start: tuple[Real, ...] | None = knob(
+        None, label="Start", help="Where all lanes and runs begin; null: the problem's own start."
+    )
+    budget: Budget = knob(Budget(), label="Budget", help="What every lane may spend.")
+    seed: Whole = knob(0, label="Seed", help="Fixes data draws, orders and starts.", ge=0, lt=2**63, page=(0, 999_999))
+    runs: Whole = knob(
+        1,
+        label="Runs",
+        help="Independent repetitions that differ in the batch order alone.",
+        unit="runs",
+        ge=1,
+        le=100_000,
+        page=(1, 200),
+        scale="log",
+    )
+    dtype: Literal["float64", "float32"] = knob("float64", label="Number type", help="Precision of the arithmetic.")
+    device: Literal["auto", "cpu", "cuda"] = knob(
+        "auto", label="Device", help="Where it runs; auto: the GPU if there is one and the problem is large."
+    )
+    lanes: tuple[Lane, ...] = knob(label="Lanes", help="The methods that race.", min_length=1, max_length=256)
+
+    @field_validator("problem", mode="before")
+    @classmethod
+    def _find_problem(cls, given: Any) -> Any:
+        name = given.get("name") if isinstance(given, dict) else given
+        package = next((p for p in _PROBLEMS if isinstance(name, str) and name in discover(p, Problem)), None)
+        if package is None and not isinstance(given, Problem) and isinstance(name, str):
+            raise ExperimentError(f"no problem is called {name[:60]!r}. Known: {', '.join(problems())}", ("name",))
+        return pick(package or _PROBLEMS[0], Problem, given, "problem")
+
+    @field_validator("version")
+    @classmethod
+    def _not_newer(cls, given: int) -> int:
+        if given > VERSION:
+            raise ExperimentError(f"given {given}, but this program knows versions up to {VERSION}; update it")
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_problem(self) -> "Experiment":
+        samples, parameters = self.problem.sample_count, self.problem.parameter_count
+        if self.start is not None and len(self.start) != parameters:
+            raise ExperimentError(f"given {len(self.start)} numbers; the problem has {parameters} parameters", ("start",))
+        for i, lane in enumerate(self.lanes):
+            size = lane.sampler.size(samples)
+            if size > samples:
+                raise ExperimentError(
+                    f"given {size}; the problem has {samples} samples, so it should be 1 to {samples}",
+                    ("lanes", i, "sampler", "batch_size"),
+                )
+            try:
+                lane.schedule.init(self.intervals(i))
+            except ValueError as error:
+                raise ExperimentError(str(error), ("lanes", i, "schedule")) from None
+        return self
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> "Experiment":  # type: ignore[override]
+        """The experiment that a mapping describes; ExperimentError, one clear line, if it describes none."""
+        if not isinstance(obj, (dict, Experiment)):
+            raise ExperimentError(f"an experiment is a JSON object; given {type(obj).__name__}")
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            cause = first_error(error)
+            where = ".".join(str(part) for part in cause.path)
+            raise ExperimentError(f"{where}: {cause}" if where else str(cause), cause.path) from None
+
+    def to_json(self) -> str:
+        """The experiment as JSON text, defaults filled in."""
+        return json.dumps(self.model_dump(mode="json"))
+
+    def updates_per_epoch(self, lane: int) -> int:
+        """ceil(m / b), or floor with drop_last."""
+        return len(self.lanes[lane].sampler.sizes(self.problem.sample_count))
+
+    def updates(self, lane: int) -> int:
+        """The updates that the budget buys this lane."""
+        unit, amount = self.budget.unit, self.budget.amount
+        sizes = self.lanes[lane].sampler.sizes(self.problem.sample_count)
+        if unit == "updates":
+            return amount
+        if unit == "epochs":
+            return amount * len(sizes)
+        epochs, rest = divmod(amount, sum(sizes))
+        return epochs * len(sizes) + min(rest // sizes[0], len(sizes))
+
+    def intervals(self, lane: int) -> int:
+        """The schedule's intervals in the budget: updates, or epochs begun; at least 1."""
+        updates = self.updates(lane)
+        if self.lanes[lane].schedule.interval == "epoch":
+            updates = -(-updates // self.updates_per_epoch(lane))
+        return max(updates, 1)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the experiment."""
+    return Experiment.model_json_schema()

@@ -1,0 +1,38 @@
+"""What a data set is (floor 1): a table of numbers with names, units and a task."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from mbsgd_core.knobs import NamedItem
+
+ASSETS = Path(__file__).resolve().parents[3] / "assets" / "data"
+
+Task = Literal["regression", "classification", "any"]
+
+
+class Table(NamedTuple):
+    """N rows in original units."""
+
+    x: np.ndarray  # (N, D) float64
+    y: np.ndarray  # (N,) float64: a target, or the class 0, 1, 2 ...
+    features: tuple[str, ...]  # D names
+    target: str  # what y is, with its unit
+    task: Task
+    units: tuple[str, ...] = ()  # of the features, D, or () where unknown
+    classes: tuple[str, ...] = ()  # names of the classes, for classification
+
+
+class Dataset(NamedItem):
+    """The settings of a data set; `table` is the data, in original units."""
+
+    title: ClassVar[str]
+    summary: ClassVar[str]  # one sentence: what it teaches
+    reference: ClassVar[str] = ""
+    own_split: ClassVar[bool] = True  # False: no part is held out unless test_fraction says so
+
+    @abstractmethod
+    def table(self, seed: int) -> Table:
+        """The rows; only generated data depend on the seed."""

@@ -1,0 +1,40 @@
+"""What an update rule is (floor 1): a pair of pure functions on arrays with any leading axes."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from mbsgd_core.knobs import NamedItem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RuleState = tuple[Any, ...]
+
+
+class Rule(NamedItem):
+    """theta <- theta + delta, with delta from the gradient, the rule's state and the learning rate.
+
+    Conventions are those of torch.optim's class of the same name; a rule's docstring says where the textbook,
+    scikit-learn or optax differ. All arithmetic is elementwise, so runs and grids of settings are leading axes.
+    Write with tensor methods only: a rule never imports torch.
+    """
+
+    @abstractmethod
+    def init(self, theta: "Tensor") -> RuleState:
+        """The state before the first update; tensors in it have theta's shape."""
+
+    @abstractmethod
+    def update(
+        self, gradient: "Tensor", state: RuleState, theta: "Tensor", learning_rate: "float | Tensor"
+    ) -> "tuple[Tensor, RuleState]":
+        """One step.
+
+        Args:
+            gradient: mean gradient over the batch at theta, (..., P).
+            state: what init or the previous update returned; never changed in place.
+            theta: the iterate, (..., P); never changed in place.
+            learning_rate: a number, or a tensor that broadcasts against theta, e.g. (R, 1).
+
+        Returns:
+            (delta, state): the increment that is *added* to theta, and the state for the next update.
+        """

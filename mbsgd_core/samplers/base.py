@@ -1,0 +1,53 @@
+"""What a sampler is (floor 1): the order in which an epoch visits the samples, cut into batches."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from mbsgd_core.knobs import Flag, NamedItem, Whole, knob
+
+
+class Sampler(NamedItem):
+    """An order of visits for every epoch; batches are consecutive slices of it."""
+
+    @abstractmethod
+    def size(self, samples: int) -> int:
+        """Samples in a full batch, 1 ... samples."""
+
+    @abstractmethod
+    def orders(self, seed: int, runs: int, epoch: int, samples: int) -> np.ndarray | None:
+        """The visits of one epoch, (R, samples) int64; None means every sample at once, without drawing."""
+
+    def sizes(self, samples: int) -> list[int]:
+        """The batch sizes of one epoch, the ragged last one included unless it is dropped.
+
+        Example:
+            >>> from mbsgd_core.samplers.reshuffle import Reshuffle
+            >>> Reshuffle(batch_size=4).sizes(10), Reshuffle(batch_size=4, drop_last=True).sizes(10)
+            ([4, 4, 2], [4, 4])
+        """
+        size = self.size(samples)
+        ragged = samples % size
+        keep = ragged and not getattr(self, "drop_last", False)
+        return [size] * (samples // size) + ([ragged] if keep else [])
+
+
+class MiniBatchSampler(Sampler):
+    """A sampler with a batch size of its own."""
+
+    batch_size: Whole = knob(
+        32,
+        label="Batch size",
+        help="Samples averaged into each gradient; 1 is SGD, all of them is BGD.",
+        unit="samples",
+        ge=1,
+        scale="log",
+    )
+    drop_last: Flag = knob(
+        False,
+        label="Drop the last batch",
+        help="Skip the short batch at the end of an epoch, as DataLoader's drop_last does.",
+    )
+
+    def size(self, samples: int) -> int:
+        return self.batch_size

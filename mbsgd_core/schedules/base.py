@@ -1,0 +1,34 @@
+"""What a learning-rate schedule is (floor 1): the rate of interval t = 0, 1, 2 ..."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+from mbsgd_core.knobs import NamedItem, Real, knob
+
+# (t, rate, *memory): the interval, its learning rate, and whatever else the schedule must remember.
+ScheduleState = tuple[Any, ...]
+
+
+class Schedule(NamedItem):
+    """A rate for each interval (an epoch, or one update), stepped as torch.optim.lr_scheduler's are.
+
+    State is a tuple that begins (t, rate, ...). Plain Python floats, in the same order of operations as torch, so
+    that the rates are torch's to the last bit.
+    """
+
+    watches_objective: ClassVar[bool] = False
+
+    learning_rate: Real = knob(
+        0.1, label="Learning rate", help="Length of a step along the gradient.", gt=0, page=(1e-4, 10.0), scale="log"
+    )
+    interval: Literal["epoch", "update"] = knob(
+        "epoch", label="Counts in", help="What one step of the schedule is: an epoch or an update."
+    )
+
+    @abstractmethod
+    def init(self, intervals: int) -> ScheduleState:
+        """The state of interval 0; `intervals` is how many the budget holds (for schedules that need an end)."""
+
+    @abstractmethod
+    def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:
+        """The state of the next interval; `objective` is the full objective, given if watches_objective."""

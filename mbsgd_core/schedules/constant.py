@@ -1,0 +1,13 @@
+"""The same rate for ever."""
+
+from mbsgd_core.schedules.base import Schedule, ScheduleState
+
+
+class Constant(Schedule):
+    """rate(t) = learning_rate."""
+
+    def init(self, intervals: int) -> ScheduleState:
+        return (0, self.learning_rate)
+
+    def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:
+        return (state[0] + 1, self.learning_rate)

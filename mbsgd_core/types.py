@@ -1,0 +1,43 @@
+"""State and Trace (floor 0), and the letters of every shape in the core.
+
+R runs, L lanes, K records, N samples, B batch, P parameters, D features, U updates an epoch.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mbsgd_core.experiment import Experiment
+
+
+class State(NamedTuple):
+    """What the next update needs, and nothing else. Picklable; advance() never changes it in place."""
+
+    experiment: "Experiment"
+    lane: int
+    update: int  # updates made so far
+    theta: "Tensor"  # (R, P); NaN in runs that diverged
+    rule_state: tuple["Tensor", ...]  # each (R, P) or (R, 1)
+    schedule_state: tuple[Any, ...]  # one a run where the schedule watches the objective, else one
+    diverged_at: np.ndarray  # (R,) int64: the first bad update, -1 while the run is sound
+    first_loss: np.ndarray  # (R,) float64: the objective at the start, the yardstick of divergence
+
+
+class Trace(NamedTuple):
+    """What was seen on the way: records 0 (the start), then the kept updates."""
+
+    update: np.ndarray  # (K,) int64
+    samples: np.ndarray  # (K,) int64: gradients of samples spent so far
+    learning_rate: np.ndarray  # (K,) float64: of the update that led here (run 0); the first rate at record 0
+    theta: np.ndarray  # (R, K, P)
+    loss: np.ndarray  # (R, K): the full objective at theta
+
+    def __add__(self, later: "Trace") -> "Trace":  # type: ignore[override]
+        """The two traces end to end."""
+        return Trace(
+            *(np.concatenate([a, b]) for a, b in zip(self[:3], later[:3], strict=True)),
+            *(np.concatenate([a, b], axis=1) for a, b in zip(self[3:], later[3:], strict=True)),
+        )
