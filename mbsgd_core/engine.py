@@ -6,9 +6,8 @@ updates at once (gathering batches, evaluating the objective) is cut on a grid t
 number, never to where a chunk begins: the shapes, and so the rounding, are the same for every chunking.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.problems.base import FiniteSum, Problem
+from mbsgd_core.problems.base import Batch, FiniteSum, Problem
 from mbsgd_core.types import State, Trace
 
 # A run counts as diverged once it is not finite, or its loss has grown by this factor over the start (or over 1).
@@ -24,19 +23,68 @@ DIVERGED = 1e9
 FULL_RECORDS = 20_000  # every update is kept up to here ...
 FULL_PARAMETERS = 64  # ... for problems of at most this many parameters
 SPARSE_RECORDS, SPARSE_BYTES = 200, 256e6  # for larger ones
-WORK = 4_000_000  # numbers touched by one vectorised block: about an L2 cache's worth of rows
+WORK = 4_000_000  # numbers touched by one vectorised piece of work
 
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
-class _Plan(NamedTuple):
-    """What is derived from (experiment, lane) and never changes."""
+class _Plan:
+    """What is derived from (experiment, lane) and never changes; it only remembers the last epoch's order."""
 
-    problem: FiniteSum
-    sizes: list[int]  # batch sizes of one epoch
-    updates: int  # the whole budget
-    block: int  # batches gathered at once, counted from the epoch's first
-    evaluate: int  # records evaluated at once, counted from record 0
+    def __init__(self, experiment: Experiment, lane: int):
+        self.problem = finite_sum(experiment)
+        self.experiment, self.method = experiment, experiment.lanes[lane]
+        self.sizes = self.method.sampler.sizes(self.problem.samples)  # of one epoch's batches
+        self.updates = experiment.updates(lane)
+        if not self.sizes and self.updates:
+            raise ExperimentError(
+                f"lanes.{lane}.sampler: drop_last with this batch_size leaves no batch; lower batch_size"
+            )
+        runs, parameters = experiment.runs, self.problem.parameters
+        size = self.sizes[0] if self.sizes else 1
+        self.gather = _fit(runs * size * parameters)  # batches gathered at once, counted from the epoch's first
+        self.block = _fit(runs * parameters)  # updates between two looks for divergence, counted from update 0
+        self.evaluate = min(64, _fit(runs * max(self.problem.samples, parameters)))  # records evaluated at once
+        self._epoch, self._orders = -1, None
+
+    def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
+        """(batch, whether it ends its epoch) for the updates from `update` to `stop`."""
+        per_epoch = len(self.sizes)
+        while update < stop:
+            epoch, position = divmod(update, per_epoch)
+            segment = self._segment(epoch, position)[: stop - update]
+            for i, batch in enumerate(segment):
+                yield batch, position + i + 1 == per_epoch
+            update += len(segment)
+
+    def orders(self, epoch: int) -> np.ndarray | None:
+        """Every run's visits in this epoch, (R, m)."""
+        if epoch != self._epoch:
+            e = self.experiment
+            self._epoch = epoch
+            self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, self.problem.samples)
+        return self._orders
+
+    def _segment(self, epoch: int, position: int) -> Sequence[Batch]:
+        """The batches from this position of the epoch to the next edge of the gathering grid."""
+        orders, size = self.orders(epoch), self.sizes[0]
+        if orders is None:
+            return [None]
+        whole = len(self.sizes) if self.sizes[-1] == size else len(self.sizes) - 1
+        if position == whole:  # the ragged last batch
+            first, last, size, skip = whole * size, whole * size + self.sizes[-1], self.sizes[-1], 0
+        else:
+            skip = position % self.gather
+            last = min(position - skip + self.gather, whole) * size
+            first = (position - skip) * size
+        chosen = orders[:, first:last].reshape(len(orders), -1, size).swapaxes(0, 1)
+        indices = torch.as_tensor(np.ascontiguousarray(chosen), device=self.problem.start().device)
+        return self.problem.gather(indices)[skip:]
+
+
+def _fit(numbers: int) -> int:
+    """How many rows of so many numbers make one vectorised piece of work, 1 ... 256."""
+    return max(1, min(256, WORK // numbers))
 
 
 @lru_cache(maxsize=16)
@@ -61,21 +109,9 @@ def device_of(experiment: Experiment) -> str:
     return "cuda" if has_gpu and large else "cpu"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _plan(experiment: Experiment, lane: int) -> _Plan:
-    problem = finite_sum(experiment)
-    sizes = experiment.lanes[lane].sampler.sizes(problem.samples)
-    if not sizes and experiment.updates(lane):
-        raise ExperimentError(f"lanes.{lane}.sampler: drop_last with this batch_size leaves no batch; lower batch_size")
-    per_batch = experiment.runs * (sizes[0] if sizes else 1) * problem.parameters
-    per_record = experiment.runs * max(problem.samples, problem.parameters)
-    return _Plan(
-        problem,
-        sizes,
-        experiment.updates(lane),
-        max(1, min(256, WORK // per_batch)),
-        max(1, min(64, WORK // per_record)),
-    )
+    return _Plan(experiment, lane)
 
 
 @lru_cache(maxsize=256)
@@ -157,35 +193,32 @@ def advance(state: State, n: int, every: int | None = None) -> tuple[State, Trac
     plan = _plan(state.experiment, state.lane)
     kept = records(state.experiment, state.lane, every)
     target = min(state.update + n, plan.updates)
-    traces = [_empty(state)]
+    traces = [_nothing(plan, state, kept[:0])]
     with torch.no_grad():
         while state.update < target and not (state.diverged_at >= 0).all():
-            state, trace = _block(plan, state, target, kept)
+            edge = (state.update // plan.block + 1) * plan.block
+            state, trace = _block(plan, state, min(target, edge), kept)
             traces.append(trace)
-        if state.update < target:
-            state, trace = _stand_still(plan, state, target, kept)
-            traces.append(trace)
-    return state, _join(traces)
+    if state.update < target:  # every run has diverged: what remains needs no arithmetic
+        traces.append(_nothing(plan, state, kept[(kept > state.update) & (kept <= target)]))
+        state = state._replace(update=target)
+    return state, join(traces)
 
 
 def run(experiment: Experiment, lane: int, every: int | None = None) -> tuple[State, Trace]:
     """A whole lane: the final state, and the trace with record 0."""
     start = init(experiment, lane)
     state, trace = advance(start, experiment.updates(lane), every)
-    return state, snapshot(start) + trace
+    return state, join([snapshot(start), trace])
 
 
 def batch_indices(experiment: Experiment, lane: int, updates: range, run: int = 0) -> Iterator[np.ndarray | None]:
     """The samples of each update's batch in one run, as `advance` draws them; None for all."""
-    plan, sampler = _plan(experiment, lane), experiment.lanes[lane].sampler
-    epoch, order = -1, None
+    plan = _plan(experiment, lane)
     for update in updates:
-        if update // len(plan.sizes) != epoch:
-            epoch = update // len(plan.sizes)
-            orders = sampler.orders(experiment.seed, experiment.runs, epoch, plan.problem.samples)
-            order = None if orders is None else orders[run]
-        at = (update % len(plan.sizes)) * plan.sizes[0]
-        yield None if order is None else order[at : at + plan.sizes[update % len(plan.sizes)]]
+        epoch, position = divmod(update, len(plan.sizes))
+        orders, at = plan.orders(epoch), position * plan.sizes[0]
+        yield None if orders is None else orders[run, at : at + plan.sizes[position]]
 
 
 def samples_spent(sizes: list[int], updates: np.ndarray) -> np.ndarray:
@@ -195,78 +228,45 @@ def samples_spent(sizes: list[int], updates: np.ndarray) -> np.ndarray:
     return epochs * spent[-1] + spent[rest]
 
 
-def _block(plan: _Plan, state: State, target: int, kept: np.ndarray) -> tuple[State, Trace]:
-    """The updates up to the next edge of the grid (or the target), with their records."""
-    experiment, method = state.experiment, state.experiment.lanes[state.lane]
-    position = state.update % len(plan.sizes)
-    batches = _batches(plan, state, position)[: target - state.update]
-    if method.schedule.watches_objective and method.schedule.interval == "update":
-        batches = batches[:1]
-    theta, rule_state, schedule = state.theta, state.rule_state, state.schedule_state
+def _block(plan: _Plan, state: State, stop: int, kept: np.ndarray) -> tuple[State, Trace]:
+    """The updates up to `stop`, with their records."""
+    problem, rule, schedule = plan.problem, plan.method.rule, plan.method.schedule
+    theta, rule_state, rates_now = state.theta, state.rule_state, state.schedule_state
+    rate = _rate(rates_now, theta)
     rows, rates = [], []
-    for i, batch in enumerate(batches):
-        rate = _rate(schedule, theta)
-        gradient = plan.problem.gradient(theta, batch)
-        delta, rule_state = method.rule.update(gradient, rule_state, theta, rate)
+    for batch, ends_epoch in plan.batches(state.update, stop):
+        delta, rule_state = rule.update(problem.gradient(theta, batch), rule_state, theta, rate)
         theta = theta + delta
         rows.append(theta)
-        rates.append(schedule[0][1])
-        ends = method.schedule.interval == "update" or position + i + 1 == len(plan.sizes)
-        if ends and not method.schedule.watches_objective:
-            schedule = (method.schedule.step(schedule[0]),)
-        elif ends:
-            objective = plan.problem.objective(theta).tolist()
-            schedule = tuple(method.schedule.step(s, f) for s, f in zip(schedule, objective, strict=True))
-    numbers = np.arange(state.update + 1, state.update + 1 + len(batches))
+        rates.append(rates_now[0][1])
+        if ends_epoch or schedule.interval == "update":
+            if schedule.watches_objective:
+                seen = _objective(plan, theta[None], np.zeros(1, dtype=np.int64))[:, 0]
+                rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, seen, strict=True))
+            else:
+                rates_now = (schedule.step(rates_now[0]),)
+            rate = _rate(rates_now, theta)
+    updates = np.arange(state.update + 1, stop + 1)
+    wanted = np.isin(updates, kept, assume_unique=True)
     block = torch.stack(rows)  # (n, R, P)
-    wanted = np.isin(numbers, kept)
-    loss = _objective(plan, block[torch.as_tensor(wanted)], np.searchsorted(kept, numbers[wanted]))
-    diverged_at = _diverged(state, numbers, block, wanted, loss)
-    theta_kept = block[torch.as_tensor(wanted)].transpose(0, 1).cpu().numpy().copy()  # (R, K, P)
-    lost = (diverged_at[:, None] >= 0) & (numbers[wanted] >= diverged_at[:, None])
-    theta_kept[lost] = np.nan
-    loss[lost] = np.nan
-    if (diverged_at >= 0).any():
-        theta = theta.clone()
-        theta[torch.as_tensor(diverged_at >= 0)] = torch.nan
+    seen = block[torch.as_tensor(wanted)]
+    loss = _objective(plan, seen, np.searchsorted(kept, updates[wanted]))
+    diverged_at = _diverged(state, updates, block, wanted, loss)
     trace = Trace(
-        numbers[wanted],
-        samples_spent(plan.sizes, numbers[wanted]),
+        updates[wanted],
+        samples_spent(plan.sizes, updates[wanted]),
         np.array(rates, dtype=np.float64)[wanted],
-        theta_kept,
+        seen.transpose(0, 1).cpu().numpy().copy(),
         loss,
     )
-    later = State(
-        experiment, state.lane, int(numbers[-1]), theta, rule_state, schedule, diverged_at, state.first_loss
-    )
-    return later, trace
-
-
-def _batches(plan: _Plan, state: State, position: int) -> list:
-    """The batches from this position of the epoch to the next edge of the gathering grid."""
-    experiment, sampler = state.experiment, state.experiment.lanes[state.lane].sampler
-    size, whole = plan.sizes[0], sum(1 for s in plan.sizes if s == plan.sizes[0])
-    orders = _orders(experiment, state.lane, state.update // len(plan.sizes))
-    if orders is None:
-        return [None]
-    if position >= whole:  # the ragged last batch
-        chosen = orders[:, None, whole * size : whole * size + plan.sizes[-1]]
-        return list(plan.problem.gather(_indices(chosen, plan)))
-    first = position - position % plan.block
-    last = min(first + plan.block, whole)
-    chosen = orders[:, first * size : last * size].reshape(len(orders), last - first, size)
-    del sampler
-    return list(plan.problem.gather(_indices(chosen, plan)))[position - first :]
-
-
-@lru_cache(maxsize=2)
-def _orders(experiment: Experiment, lane: int, epoch: int) -> np.ndarray | None:
-    sampler = experiment.lanes[lane].sampler
-    return sampler.orders(experiment.seed, experiment.runs, epoch, experiment.problem.sample_count)
-
-
-def _indices(chosen: np.ndarray, plan: _Plan) -> Tensor:
-    return torch.as_tensor(np.ascontiguousarray(chosen.swapaxes(0, 1)), device=plan.problem.start().device)
+    if (diverged_at >= 0).any():
+        lost = (diverged_at[:, None] >= 0) & (trace.update >= diverged_at[:, None])
+        trace.theta[lost] = trace.loss[lost] = np.nan
+        theta = theta.clone()
+        theta[torch.as_tensor(diverged_at >= 0)] = torch.nan
+    return state._replace(
+        update=stop, theta=theta, rule_state=rule_state, schedule_state=rates_now, diverged_at=diverged_at
+    ), trace
 
 
 def _rate(schedule: tuple, theta: Tensor) -> float | Tensor:
@@ -301,30 +301,21 @@ def _diverged(state: State, numbers: np.ndarray, block: Tensor, wanted: np.ndarr
     return np.where(state.diverged_at >= 0, state.diverged_at, first)
 
 
-def _stand_still(plan: _Plan, state: State, target: int, kept: np.ndarray) -> tuple[State, Trace]:
-    """Every run has diverged: the remaining records are not a number, and need no arithmetic."""
-    numbers = kept[(kept > state.update) & (kept <= target)]
-    shape = (state.experiment.runs, len(numbers))
+def _nothing(plan: _Plan, state: State, updates: np.ndarray) -> Trace:
+    """Records that are not a number."""
+    shape = (state.experiment.runs, len(updates))
     dtype = np.dtype(state.experiment.dtype)
-    trace = Trace(
-        numbers,
-        samples_spent(plan.sizes, numbers),
-        np.full(len(numbers), state.schedule_state[0][1]),
+    return Trace(
+        updates,
+        samples_spent(plan.sizes, updates),
+        np.full(len(updates), state.schedule_state[0][1]),
         np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype),
         np.full(shape, np.nan, dtype=dtype),
     )
-    return state._replace(update=target), trace
 
 
-def _empty(state: State) -> Trace:
-    runs, dtype = state.experiment.runs, np.dtype(state.experiment.dtype)
-    none = np.zeros(0, dtype=np.int64)
-    return Trace(
-        none, none, np.zeros(0), np.zeros((runs, 0, state.theta.shape[1]), dtype=dtype), np.zeros((runs, 0), dtype=dtype)
-    )
-
-
-def _join(traces: list[Trace]) -> Trace:
+def join(traces: Sequence[Trace]) -> Trace:
+    """Traces end to end."""
     first = [np.concatenate([t[i] for t in traces]) for i in range(3)]
     rest = [np.concatenate([t[i] for t in traces], axis=1) for i in range(3, 5)]
     return Trace(*first, *rest)

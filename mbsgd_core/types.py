@@ -34,10 +34,3 @@ class Trace(NamedTuple):
     learning_rate: np.ndarray  # (K,) float64: of the update that led here (run 0); the first rate at record 0
     theta: np.ndarray  # (R, K, P)
     loss: np.ndarray  # (R, K): the full objective at theta
-
-    def __add__(self, later: "Trace") -> "Trace":  # type: ignore[override]
-        """The two traces end to end."""
-        return Trace(
-            *(np.concatenate([a, b]) for a, b in zip(self[:3], later[:3], strict=True)),
-            *(np.concatenate([a, b], axis=1) for a, b in zip(self[3:], later[3:], strict=True)),
-        )

@@ -123,13 +123,14 @@ class SurfaceSum(FiniteSum):
         self._tilts = surface.noise_kind == "tilt"
         draws = centred_draws(seed, surface.samples, 2 if self._tilts else 1, surface.noise)
         self.draws = torch.as_tensor(draws, dtype=dtype, device=device)  # (m, 2) xi or (m, 1) e
+        self._stack = torch.stack
         self._start = torch.tensor(surface.default_start, dtype=dtype, device=device)
 
     def start(self) -> "Tensor":
         return self._start.clone()
 
     def objective(self, theta: "Tensor") -> "Tensor":
-        return self.surface.value(theta[..., 0], theta[..., 1])
+        return self.surface.value(*theta.unbind(-1))
 
     def losses(self, theta: "Tensor", indices: "Tensor") -> "Tensor":
         value = self.objective(theta)[:, None]
@@ -143,8 +144,8 @@ class SurfaceSum(FiniteSum):
         return self.draws[indices].mean(2).unbind(0)
 
     def gradient(self, theta: "Tensor", batch: Batch) -> "Tensor":
-        slope = theta.new_empty(theta.shape)
-        slope[..., 0], slope[..., 1] = self.surface.gradient(theta[..., 0], theta[..., 1])
+        x, y = theta.unbind(-1)
+        slope = self._stack(self.surface.gradient(x, y), -1)
         if batch is None:
             return slope
         return slope.add_(batch) if self._tilts else slope.mul_(1 + batch)
