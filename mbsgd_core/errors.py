@@ -17,11 +17,18 @@ class LabError(ValueError):
 
 
 class ExperimentError(LabError):
-    """A field of the experiment is wrong; `path` leads to it from where the error was raised."""
+    """A field of the experiment is wrong.
 
-    def __init__(self, text: str, path: tuple[str | int, ...] = ()):
+    Args:
+        text: the sentence.
+        path: leads to the field from where the error was raised.
+        nearest: the allowed value nearest to the given one, if there is one; a link is mended with it.
+    """
+
+    def __init__(self, text: str, path: tuple[str | int, ...] = (), nearest: float | None = None):
         super().__init__(text)
         self.path = path
+        self.nearest = nearest
 
 
 class FormulaError(LabError):

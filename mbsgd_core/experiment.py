@@ -3,11 +3,13 @@
 import json
 from typing import Any, Literal
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic.json_schema import models_json_schema
 
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.knobs import Item, Real, Text, Whole, knob
+from mbsgd_core.knobs import Item, NamedItem, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
+from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.registry import discover, first_error, pick
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
@@ -15,12 +17,34 @@ from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 
 VERSION = 1
+# The page's tighter limits that concern several fields at once; a field's own is its knob's `page`.
+PAGE_UPDATES = 200_000  # of one lane: one run makes them one after the other
+PAGE_WORK = 2_000_000  # updates x runs of one lane: the records that are kept and sent
+
 _PROBLEMS = ("mbsgd_core.problems.surfaces", "mbsgd_core.problems.models")
+# Every kind of named item with the packages that its files lie in.
+KINDS: dict[type[NamedItem], tuple[str, ...]] = {
+    Problem: _PROBLEMS,
+    Dataset: ("mbsgd_core.problems.datasets",),
+    Sampler: ("mbsgd_core.samplers",),
+    Rule: ("mbsgd_core.rules",),
+    Schedule: ("mbsgd_core.schedules",),
+}
+
+
+def registered(kind: type[NamedItem]) -> dict[str, type[NamedItem]]:
+    """All items of a kind by name.
+
+    Example:
+        >>> sorted(registered(Sampler))[:2]
+        ['full_batch', 'in_order']
+    """
+    return {name: cls for package in KINDS[kind] for name, cls in discover(package, kind).items()}
 
 
 def problems() -> dict[str, type[Problem]]:
     """All problems by name: surfaces, then models."""
-    return {name: cls for package in _PROBLEMS for name, cls in discover(package, Problem).items()}
+    return registered(Problem)  # type: ignore[return-value]
 
 
 class Budget(Item):
@@ -37,7 +61,9 @@ class Budget(Item):
 class Lane(Item):
     """One method: which batches, which rule, which rates."""
 
-    label: Text = knob("", label="Label", help="The lane's name; left empty: BGD, SGD or Mini-batch.", max_length=200)
+    label: Text = knob(
+        "", label="Label", help="The lane's name; left empty: BGD, SGD or Mini-batch.", max_length=1000, page=(0, 60)
+    )
     sampler: SerializeAsAny[Sampler] = knob(label="Sampler", help="How batches are drawn.")
     rule: SerializeAsAny[Rule] = knob(SGD(), label="Optimizer", help="How a gradient becomes a step.")
     schedule: SerializeAsAny[Schedule] = knob(label="Schedule", help="The learning rate over time.")
@@ -99,7 +125,7 @@ class Experiment(Item):
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", label="Device", help="Where it runs; auto: the GPU if there is one and the problem is large."
     )
-    lanes: tuple[Lane, ...] = knob(label="Lanes", help="The methods that race.", min_length=1, max_length=256)
+    lanes: tuple[Lane, ...] = knob(label="Lanes", help="The methods that race.", min_length=1, max_length=256, page=(1, 6))
 
     @field_validator("problem", mode="before")
     @classmethod
@@ -128,6 +154,7 @@ class Experiment(Item):
                 raise ExperimentError(
                     f"given {size}; the problem has {samples} samples, so it should be 1 to {samples}",
                     ("lanes", i, "sampler", "batch_size"),
+                    nearest=samples,
                 )
             try:
                 lane.schedule.init(self.intervals(i))
@@ -145,7 +172,8 @@ class Experiment(Item):
         except ValidationError as error:
             cause = first_error(error)
             where = ".".join(str(part) for part in cause.path)
-            raise ExperimentError(f"{where}: {cause}" if where else str(cause), cause.path) from None
+            text = " ".join(f"{where}: {cause}".split()) if where else str(cause)  # one line, whatever was given
+            raise ExperimentError(text, cause.path, cause.nearest) from None
 
     def to_json(self) -> str:
         """The experiment as JSON text, defaults filled in."""
@@ -174,6 +202,39 @@ class Experiment(Item):
         return max(updates, 1)
 
 
+    def within_page(self) -> "Experiment":
+        """The experiment itself, or the one with the largest budget that the page allows its lanes."""
+        lanes = range(len(self.lanes))
+        most = min(PAGE_UPDATES, PAGE_WORK // self.runs)
+        amount = self.budget.amount
+        worst = max(self.updates(i) for i in lanes)
+        if worst <= most:
+            return self
+        fitting = self.budget.model_copy(update={"amount": amount * most // worst})
+        return self.model_copy(update={"budget": fitting}).within_page()
+
+
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the experiment."""
-    return Experiment.model_json_schema()
+    """The JSON Schema of the experiment: where a kind of item stands, any registered one may be written."""
+    items = [(kind, name, cls) for kind in KINDS for name, cls in registered(kind).items()]
+    models = [Experiment, *KINDS, *(cls for _, _, cls in items)]
+    refs, whole = models_json_schema([(model, "validation") for model in models])
+    definitions = whole["$defs"]
+
+    def definition(model: type[Item]) -> dict[str, Any]:
+        return definitions[refs[model, "validation"]["$ref"].rsplit("/", 1)[-1]]
+
+    for kind in KINDS:
+        definition(kind).clear()
+        definition(kind).update(title=kind.__name__, anyOf=[])
+    for kind, name, cls in items:
+        shape = definition(cls)
+        shape["properties"] = {"name": {"const": name}, **shape.get("properties", {})}
+        bare = [] if shape.get("required") else [{"const": name}]  # a name alone will do
+        shape["required"] = ["name", *shape.get("required", [])]
+        definition(kind)["anyOf"] += [refs[cls, "validation"], *bare]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **refs[Experiment, "validation"],
+        "$defs": definitions,
+    }

@@ -4,8 +4,9 @@ The widget, the link, the command line, validation, the catalogue and the tests 
 """
 
 import difflib
-from collections.abc import Mapping
-from typing import Annotated, Any
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -17,9 +18,12 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.registry import name_of
+
+LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length")
 
 
 def _whole(value: Any) -> Any:
@@ -41,6 +45,7 @@ def knob(
     unit: str = "",
     page: tuple[float, float] | None = None,
     scale: str = "linear",
+    live: bool = False,
     **limits: Any,
 ) -> Any:
     """Declare a knob: a pydantic field that also knows how it looks.
@@ -50,8 +55,10 @@ def knob(
         label: its name on the page, in the field's standard term.
         help: one line: what it does.
         unit: of the number, e.g. "samples", "degrees"; "" for none.
-        page: (low, high): the tighter range that the page offers; the experiment's own limits are `limits`.
+        page: (low, high): the tighter range that the page offers, for a number or for each of a tuple's; for a text
+            it is the length, for items their count. The experiment's own limits are `limits`.
         scale: "linear" or "log": how a slider runs over the page range.
+        live: True for the few that people drag to compare: they get a slider that moves the picture at once.
         limits: ge, gt, le, lt, min_length, max_length ... as pydantic's Field has them.
 
     Example:
@@ -60,8 +67,75 @@ def knob(
         >>> Toy(momentum=0.9).momentum
         0.9
     """
-    extra = {"unit": unit, "scale": scale} | ({"page": list(page)} if page else {})
+    extra = {"unit": unit, "scale": scale, "live": live} | ({"page": list(page)} if page else {})
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
+
+
+def limits_of(metadata: Iterable[Any]) -> dict[str, float]:
+    """The limits among a field's metadata, by pydantic's names.
+
+    Example:
+        >>> limits_of(knob(0.0, label="Momentum", help="", ge=0, lt=1).metadata)
+        {'ge': 0, 'lt': 1}
+    """
+    found: dict[str, float] = {}
+    for part in metadata:
+        if isinstance(part, FieldInfo):
+            found |= limits_of(part.metadata)
+        found |= {name: getattr(part, name) for name in LIMITS if getattr(part, name, None) is not None}
+    return found
+
+
+def bare(annotation: Any) -> tuple[Any, dict[str, float]]:
+    """A type without its annotations, and the limits they held.
+
+    Example:
+        >>> bare(Annotated[int, Field(ge=1)])
+        (<class 'int'>, {'ge': 1})
+    """
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return inner, limits_of(metadata)
+    return annotation, {}
+
+
+def nearest(value: float, limits: Mapping[str, float], page: tuple[float, float] | None, tight: bool) -> float:
+    """The allowed number nearest to a value.
+
+    Args:
+        value: any number, infinite too.
+        limits: ge, gt, le, lt. An end that is itself excluded gives way to the page's, if there is one.
+        page: the tighter range, if the knob has one ...
+        tight: ... and whether it counts.
+
+    Example:
+        >>> nearest(1, {"ge": 0, "lt": 1}, (0.0, 0.99), False), nearest(-1, {"gt": 0}, None, False)
+        (0.99, 5e-324)
+    """
+    if page and tight:
+        return min(max(value, page[0]), page[1])
+    if "ge" in limits and value < limits["ge"]:
+        return limits["ge"]
+    if "le" in limits and value > limits["le"]:
+        return limits["le"]
+    if "gt" in limits and value <= limits["gt"]:
+        return page[0] if page else math.nextafter(limits["gt"], math.inf)
+    if "lt" in limits and value >= limits["lt"]:
+        return page[1] if page else math.nextafter(limits["lt"], -math.inf)
+    return value
+
+
+def allowed(limits: Mapping[str, float], page: tuple[float, float] | None, tight: bool) -> str:
+    """What `nearest` allows, in words.
+
+    Example:
+        >>> allowed({"gt": 0}, None, False), allowed({"ge": 0}, (0.0, 0.99), True)
+        ('above 0', '0 to 0.99')
+    """
+    if page and tight:
+        return f"{page[0]:g} to {page[1]:g}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    return " and ".join(f"{word} {limits[name]:g}" for name, word in words.items() if name in limits)
 
 
 class Item(BaseModel):

@@ -90,7 +90,7 @@ def pick(package: str, base: type, given: Any, kind: str) -> Any:
     if name not in known:
         near = difflib.get_close_matches(name[:60], known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ExperimentError(f"no {kind} is called {name[:60]!r}{hint} Known: {', '.join(known)}")
+        raise ExperimentError(f"no {kind} is called {name[:60]!r}{hint}. Known: {', '.join(known)}")
     try:
         return known[name].model_validate({key: value for key, value in options.items() if key != "name"})  # type: ignore[attr-defined]
     except ValidationError as error:
@@ -112,9 +112,10 @@ def first_error(error: ValidationError) -> ExperimentError:
     path = tuple(first["loc"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ExperimentError):
-        return ExperimentError(str(cause), path + cause.path)
+        return ExperimentError(str(cause), path + cause.path, cause.nearest)
     if first["type"] == "missing":
-        return ExperimentError("it is required and was not given", path)
+        text = "it has too few values" if path and isinstance(path[-1], int) else "it is required and was not given"
+        return ExperimentError(text, path)
     text = str(cause) if cause is not None else first["msg"].replace("Input should", "it should")
     text = text[0].lower() + text[1:]
     given = repr(first["input"])

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from mbsgd_core.knobs import NamedItem
 
@@ -12,6 +14,13 @@ if TYPE_CHECKING:
 
 # One update's data, as FiniteSum.gather prepared it; None stands for all samples.
 Batch = Any
+
+
+class Solution(NamedTuple):
+    """The least value of f and where it is attained."""
+
+    minimizers: np.ndarray  # (K, P) float64; K = 0 where the value is known and no point that has it
+    value: float
 
 
 class FiniteSum(ABC):
@@ -98,4 +107,19 @@ class Problem(NamedItem):
     @property
     def optimal_value(self) -> float | None:
         """The least value of f, None where unknown or unbounded."""
+        return None
+
+    def solution(self, seed: int) -> Solution | None:
+        """The global minimizers and the least value of f; None where unknown, unbounded or never attained."""
+        if self.optimal_value is None:
+            return None
+        return Solution(np.array(self.minimizers, dtype=float).reshape(-1, self.parameter_count), self.optimal_value)
+
+    @property
+    def axis_labels(self) -> tuple[str, ...]:
+        """What each coordinate of theta is, in words."""
+        return self.parameter_names
+
+    def window(self, seed: int) -> tuple[float, float, float, float] | None:
+        """x0, x1, y0, y1: the part of the plane that a picture shows; None unless P = 2."""
         return None

@@ -38,6 +38,7 @@ class SGD(Rule):
         ge=0,
         lt=1,
         page=(0.0, 0.99),
+        live=True,
     )
     dampening: Real = knob(
         0.0, label="Dampening", help="Share of the new gradient left out of the velocity.", ge=0, le=1, page=(0.0, 1.0)

@@ -42,6 +42,7 @@ class MiniBatchSampler(Sampler):
         unit="samples",
         ge=1,
         scale="log",
+        live=True,
     )
     drop_last: Flag = knob(
         False,

@@ -19,7 +19,13 @@ class Schedule(NamedItem):
     watches_objective: ClassVar[bool] = False
 
     learning_rate: Real = knob(
-        0.1, label="Learning rate", help="Length of a step along the gradient.", gt=0, page=(1e-4, 10.0), scale="log"
+        0.1,
+        label="Learning rate",
+        help="Length of a step along the gradient.",
+        gt=0,
+        page=(1e-4, 10.0),
+        scale="log",
+        live=True,
     )
     interval: Literal["epoch", "update"] = knob(
         "epoch", label="Counts in", help="What one step of the schedule is: an epoch or an update."

@@ -31,8 +31,15 @@ class Dataset(NamedItem):
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
+    task: ClassVar[Task]  # "any": the model decides what y means
     own_split: ClassVar[bool] = True  # False: no part is held out unless test_fraction says so
 
     @abstractmethod
     def table(self, seed: int) -> Table:
-        """The rows; only generated data depend on the seed."""
+        """The rows; only generated data depend on the seed, and only in their values, never in their number."""
+
+
+def stored(name: str) -> dict[str, np.ndarray]:
+    """The arrays of assets/data/<name>.npz; never unpickles."""
+    with np.load(ASSETS / f"{name}.npz", allow_pickle=False) as data:
+        return dict(data)

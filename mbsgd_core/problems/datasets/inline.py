@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mbsgd_core.knobs import Real, knob
-from mbsgd_core.problems.datasets.base import Dataset, Table
+from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 
 LIMIT = 2_000
 
@@ -17,6 +17,7 @@ class Inline(Dataset):
 
     title: ClassVar[str] = "Inline numbers"
     summary: ClassVar[str] = "Your own few rows, carried by the link."
+    task: ClassVar[Task] = "any"
     own_split: ClassVar[bool] = False
 
     x: tuple[tuple[Real, ...], ...] = knob(label="x", help="Rows of feature values.", min_length=1)

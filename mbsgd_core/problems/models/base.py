@@ -1,12 +1,13 @@
 """Problems made of a data set and a model (floor 1): which rows and columns, in which units, split how."""
 
+import difflib
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import SerializeAsAny, field_validator, model_validator
 
-from mbsgd_core.errors import DataError
+from mbsgd_core.errors import ExperimentError
 from mbsgd_core.knobs import Flag, Real, Text, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
@@ -59,24 +60,32 @@ class DataProblem(Problem):
 
     @model_validator(mode="after")
     def _fits(self) -> "DataProblem":
+        if self.dataset.task not in (self.task, "any"):
+            fitting = ", ".join(dataset_names(self.task))
+            raise ExperimentError(
+                f"{self.dataset.title} is for {self.dataset.task}; {self.title} needs data for {self.task}: {fitting}",
+                ("dataset",),
+            )
         table = self.columns(0)
-        if table.task not in (self.task, "any"):
-            raise DataError(f"{self.title} needs data for {self.task}; {self.dataset.title} is for {table.task}")
-        if not (0 < self.sample_count):
-            raise DataError("no training row is left; lower test_fraction")
+        if self.sample_count < 1:
+            raise ExperimentError(
+                f"given {self.test_fraction}; of {len(table.y)} rows none is left to train on; lower it",
+                ("test_fraction",),
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = table.x.std(0)
+        if self.standardize and not np.isfinite(spread).all():
+            name = table.features[int(np.argmin(np.isfinite(spread)))]
+            raise ExperimentError(
+                f"{name} is too large to standardise: its squares overflow; divide it by a constant, or turn "
+                "standardize off",
+                ("dataset",),
+            )
         return self
 
     def columns(self, seed: int) -> Table:
         """The data set's table with the chosen features only."""
-        table = self.dataset.table(seed)
-        if self.features is None:
-            return table
-        unknown = [f for f in self.features if f not in table.features]
-        if unknown:
-            raise DataError(f"no feature is called {unknown[0]!r}; the data set has {', '.join(table.features)}")
-        at = [table.features.index(f) for f in self.features]
-        units = tuple(table.units[i] for i in at) if table.units else ()
-        return table._replace(x=table.x[:, at], features=self.features, units=units)
+        return _columns(self.dataset, self.features, seed)
 
     @property
     def held_out(self) -> float:
@@ -95,17 +104,37 @@ class DataProblem(Problem):
         return _prepare(self, seed)
 
 
+@lru_cache(maxsize=64)
+def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> Table:
+    table = dataset.table(seed)
+    if features is None:
+        return table
+    for name in features:
+        if name not in table.features:
+            near = difflib.get_close_matches(name[:60], table.features, 3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(table.features)}"
+            raise ExperimentError(f"no feature is called {name[:60]!r}; {hint}", ("features",))
+        if features.count(name) > 1:
+            raise ExperimentError(f"{name!r} is given more than once; name each feature once", ("features",))
+    at = [table.features.index(name) for name in features]
+    units = tuple(table.units[i] for i in at) if table.units else ()
+    return table._replace(x=table.x[:, at], features=features, units=units)
+
+
 @lru_cache(maxsize=32)
 def _prepare(problem: DataProblem, seed: int) -> Prepared:
     table = problem.columns(seed)
     rows = np.arange(len(table.y))
-    test = _held_out_rows(table, problem.held_out, seed)
+    test = held_out_rows(table.y, problem.held_out, seed, stratify=problem.task == "classification")
     train = np.setdiff1d(rows, test)
     x = table.x[train]
     mean, deviation = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if problem.standardize:
         mean, deviation = x.mean(0), x.std(0)
-        deviation[deviation == 0] = 1.0  # a constant column is only centred
+        # A constant column is only centred. Its computed deviation may be 1e-17 instead of 0, so compare the values.
+        constant = (x == x[0]).all(0)
+        mean[constant] = x[0, constant]
+        deviation[constant | (deviation == 0)] = 1.0
 
     def seen(part: np.ndarray) -> np.ndarray:
         scaled = (part - mean) / deviation
@@ -114,15 +143,25 @@ def _prepare(problem: DataProblem, seed: int) -> Prepared:
     return Prepared(seen(x), table.y[train], seen(table.x[test]), table.y[test], mean, deviation, table, train)
 
 
-def _held_out_rows(table: Table, share: float, seed: int) -> np.ndarray:
-    """Sorted rows of the test split; stratified by class, largest remainders first, for classification."""
-    total = round(len(table.y) * share)
-    if not total:
-        return np.array([], dtype=int)
-    order = stream(seed, "split").permutation(len(table.y))
-    if table.task == "regression":
+def held_out_rows(y: np.ndarray, share: float, seed: int, stratify: bool) -> np.ndarray:
+    """The rows of the test split, sorted: round(N share) of them, drawn by the seed.
+
+    Args:
+        y: (N,) targets or classes.
+        share: of the rows, 0 ... 1.
+        seed: the experiment's.
+        stratify: take the same share of every class, up to rounding (largest remainders first).
+
+    Example:
+        >>> y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+        >>> y[held_out_rows(y, 0.5, seed=0, stratify=True)]
+        array([0, 0, 1, 1])
+    """
+    total = round(len(y) * share)
+    order = stream(seed, "split").permutation(len(y))
+    if not stratify:
         return np.sort(order[:total])
-    groups = [order[table.y[order] == c] for c in np.unique(table.y)]
+    groups = [order[y[order] == c] for c in np.unique(y)]
     exact = np.array([len(g) * share for g in groups])
     counts = np.floor(exact).astype(int)
     for i in np.argsort(counts - exact, kind="stable")[: total - counts.sum()]:
@@ -130,6 +169,7 @@ def _held_out_rows(table: Table, share: float, seed: int) -> np.ndarray:
     return np.sort(np.concatenate([g[:n] for g, n in zip(groups, counts, strict=True)]))
 
 
-def dataset_names() -> list[str]:
-    """The names of all data sets."""
-    return list(discover("mbsgd_core.problems.datasets", Dataset))
+def dataset_names(task: Task = "any") -> list[str]:
+    """The names of all data sets, or of those that suit a task."""
+    known = discover("mbsgd_core.problems.datasets", Dataset)
+    return [name for name, cls in known.items() if "any" in (task, cls.task) or cls.task == task]  # type: ignore[attr-defined]

@@ -6,38 +6,39 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from mbsgd_core.problems.datasets.base import Task
-from mbsgd_core.problems.models._linear import LinearSum
-from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.problems.models._linear import LinearModel, LinearSum
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 
-class LinearRegression(DataProblem):
+class LinearRegression(LinearModel):
     """f = 1/(2m) sum (<w, x_i> + c - y_i)^2 + l2/2 |w|^2.
 
-    Half the mean squared residual, so that the Hessian is X^T X / m; other texts drop the half and their learning
-    rates are half of ours. Starts at zeros.
+    Half the mean squared residual, so that the Hessian is X^T X / m; texts that drop the half have curvatures twice
+    ours and learning rates half of ours. Starts at zeros.
+
+    Example:
+        >>> mean = LinearRegression(dataset={"name": "inline", "x": [[1], [1]], "y": [2, 4]},
+        ...     intercept=False, standardize=False)
+        >>> mean.optimum(seed=0).round(12), round(mean.solution(seed=0).value, 12)
+        (array([3.]), 0.5)
 
     Reference: Gauss 1809; Bottou, Curtis, Nocedal 2018, section 3.
     """
 
     title: ClassVar[str] = "Linear regression"
-    summary: ClassVar[str] = "A straight fit to real data: the loss is an exact bowl and the optimum is known."
+    summary: ClassVar[str] = "A straight fit to data: the loss is an exact bowl and the optimum is known."
+    reference: ClassVar[str] = "Bottou, Curtis, Nocedal 2018, section 3"
     task: ClassVar[Task] = "regression"
-
-    @property
-    def parameter_count(self) -> int:
-        return self.columns(0).x.shape[1] + self.intercept
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        return self.columns(0).features + (("intercept",) if self.intercept else ())
+    coefficient: ClassVar[str] = "slope"
 
     def optimum(self, seed: int) -> np.ndarray:
-        """The least-squares solution (P,), of least norm where it is not unique."""
         return _optimum(self, seed)
+
+    def pointwise(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return (z - y) ** 2 / 2, np.ones_like(z)
 
     def realize(self, seed: int, dtype: "torch.dtype", device: str) -> "SquaredSum":
         return SquaredSum(self, seed, dtype, device)
@@ -45,24 +46,38 @@ class LinearRegression(DataProblem):
 
 @lru_cache(maxsize=32)
 def _optimum(problem: LinearRegression, seed: int) -> np.ndarray:
+    return np.linalg.lstsq(*_rows(problem, seed), rcond=None)[0]
+
+
+def _rows(problem: LinearRegression, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """X and y with the penalty as further rows sqrt(m l2) w_j = 0: no normal equations, no squared condition number."""
     data = problem.prepare(seed)
     if not problem.l2:
-        return np.linalg.lstsq(data.x, data.y, rcond=None)[0]
-    penalty = np.full(data.x.shape[1], problem.l2)
-    if problem.intercept:
-        penalty[-1] = 0.0
-    gram = data.x.T @ data.x / len(data.y) + np.diag(penalty)
-    return np.linalg.lstsq(gram, data.x.T @ data.y / len(data.y), rcond=None)[0]
+        return data.x, data.y
+    extra = np.diag(np.sqrt(len(data.y) * problem.penalty()))
+    return np.vstack([data.x, extra]), np.concatenate([data.y, np.zeros(len(extra))])
 
 
 class SquaredSum(LinearSum):
-    """Half squared residuals."""
+    """Half squared residuals; the objective is evaluated as f* + |U (theta - theta*)|^2 / 2 with U^T U the Hessian."""
+
+    def __init__(self, problem: LinearRegression, seed: int, dtype: "torch.dtype", device: str):
+        super().__init__(problem, seed, dtype, device)
+        rows, _ = _rows(problem, seed)
+        root = np.linalg.qr(rows / np.sqrt(self.samples), mode="r")  # (P, P) or (N, P): small, whatever N is
+        best = problem.solution(seed)
+        self._least = best.value
+        self._best = self.x.new_tensor(best.minimizers[0])
+        self._root = self.x.new_tensor(root.T.copy())
+
+    def objective(self, theta: "Tensor") -> "Tensor":
+        return ((theta - self._best) @ self._root).square().sum(-1).mul_(0.5).add_(self._least)
 
     def loss(self, z: "Tensor", y: "Tensor") -> "Tensor":
         return (z - y).square() * 0.5
 
     def slope(self, z: "Tensor", y: "Tensor") -> "Tensor":
-        return z - y
+        return z.sub_(y)
 
     def test_metrics(self, theta: "Tensor") -> dict[str, float]:
         if not len(self.y_test):

@@ -97,6 +97,9 @@ class Surface(Problem):
     def parameter_names(self) -> tuple[str, ...]:
         return ("x", "y")
 
+    def window(self, seed: int) -> Window:
+        return self.view
+
     def realize(self, seed: int, dtype: "torch.dtype", device: str) -> "SurfaceSum":
         return SurfaceSum(self, seed, dtype, device)
 

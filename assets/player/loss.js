@@ -1,0 +1,268 @@
+/** The loss chart: axes by Plotly, curves on canvas; drawn faintly in full, brightly up to the cursor. */
+
+import { CLOCKS, times } from "./clock.js";
+import { drawCurves } from "./curves.js";
+import { fresh, h, sheet } from "./dom.js";
+import { traceMarker } from "./theme.js";
+
+const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"] };
+
+/** Rounds a range outward, so that axes stay put while a slider is dragged. */
+function roomy([low, high], log) {
+  if (!(high > low)) return log ? [low - 0.5, high + 0.5] : [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
+  const step = log ? 0.5 : 10 ** Math.floor(Math.log10(high - low)) / 2;
+  return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+}
+
+/** Makes the loss chart. */
+export function createLoss(player) {
+  const chart = h("div", { class: "mb-chart", "aria-hidden": "true" });
+  const plot = h("div", { class: "mb-plot" }, chart);
+  const toggle = (label, title) => {
+    const input = h("input", { type: "checkbox", onchange: () => { zoomed = false; rescale(); } });
+    return { input, element: h("label", { class: "mb-check", title }, input, label) };
+  };
+  const logY = toggle("log loss", "Logarithmic loss axis");
+  const logX = toggle("log time", "Logarithmic time axis");
+  const element = h("section", { class: "mb-loss", "aria-label": "Loss" },
+    h("header", { class: "mb-head" }, h("strong", {}, "Loss"), h("span", { class: "mb-note" }, "full objective, all lanes"),
+      logY.element, logX.element), plot);
+  const faint = sheet(plot, "mb-faint");
+  const bright = sheet(plot);
+  const marks = sheet(plot);
+  let ready = false;
+  let zoomed = false;
+  let moving = false; // a change of ours, not the person's zoom
+  let shown = "";
+  let picture = null;
+  let series = [];
+  logY.input.addEventListener("change", () => (logY.touched = true));
+
+  /** The curves in the chosen clock; the lane with most records first, so that it lies below. */
+  function collect() {
+    series = player.lanes.map((lane) => {
+      if (!lane.band) return { lane, xs: times(lane, player.clock), ys: lane.loss, plane: lane.planeLoss };
+      const xs = Float64Array.from(lane.bandUpdate, (u) => CLOCKS[player.clock].of(lane, u));
+      const [lower, ys, upper] = [0, 1, 2].map((c) => Float32Array.from(xs, (_, i) => lane.band[3 * i + c]));
+      return { lane, xs, ys, band: { lower, upper } };
+    }).sort((a, b) => b.xs.length - a.xs.length);
+  }
+
+  /** The lowest and highest loss worth a place on the axis; a diverging curve may leave through the top. */
+  function extent(log) {
+    const starts = Math.max(...player.lanes.map((lane) => lane.loss[0]));
+    const ceiling = player.lanes.some((lane) => lane.diverged_at !== null) && starts > 0 ? 100 * starts : Infinity;
+    let low = Infinity;
+    let high = -Infinity;
+    for (const { ys, band } of series) {
+      for (const list of band ? [band.lower, band.upper] : [ys]) {
+        for (const y of list) {
+          if (!(y <= ceiling) || (log && !(y > 0))) continue;
+          if (y < low) low = y;
+          if (y > high) high = y;
+        }
+      }
+    }
+    const target = player.header.target?.loss;
+    if (Number.isFinite(target) && (!log || target > 0)) low = Math.min(low, target);
+    if (low > high) return log ? [-1, 1] : [0, 1];
+    return log ? [Math.log10(low), Math.log10(high)] : [low, high];
+  }
+
+  function layout() {
+    const { theme } = player;
+    const y = logY.input.checked ? "log" : "linear";
+    const x = logX.input.checked ? "log" : "linear";
+    const firsts = series.map(({ xs }) => xs.find((t) => t > 0)).filter(Boolean);
+    const end = player.end || 1;
+    const rangeX = x === "log" ? [Math.log10(Math.min(...firsts, end)), Math.log10(end)] : [0, end];
+    const rangeY = roomy(extent(y === "log"), y === "log");
+    const axis = { tickfont: { size: 10 }, zeroline: false, gridcolor: theme.line, color: theme.soft, nticks: 7 };
+    return {
+      margin: { l: 52, r: 10, t: 6, b: 36 }, showlegend: false, hovermode: false, dragmode: player.narrow ? false : "zoom",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: theme.text, family: theme.font },
+      xaxis: { ...axis, type: x, range: rangeX, fixedrange: player.narrow, exponentformat: "power", dtick: x === "log" ? 1 : undefined,
+        title: { text: CLOCKS[player.clock].title, font: { size: 11 }, standoff: 4 } },
+      yaxis: { ...axis, type: y, range: rangeY, fixedrange: player.narrow, exponentformat: "power",
+        dtick: y === "log" ? Math.max(1, Math.ceil((rangeY[1] - rangeY[0]) / 7)) : undefined },
+    };
+  }
+
+  /** Sets the axes, where they differ from those shown, then draws the curves. */
+  function rescale() {
+    if (!player.Plotly || !player.lanes.length) return;
+    const wanted = layout();
+    const stamp = JSON.stringify(wanted);
+    if (stamp === shown || zoomed) {
+      redraw();
+      return;
+    }
+    shown = stamp;
+    moving = true;
+    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], wanted,
+      { ...CONFIG, displayModeBar: player.narrow ? false : "hover" }).then(() => {
+      moving = false;
+      if (!ready) {
+        ready = true;
+        listen();
+      }
+      redraw();
+    });
+  }
+
+  function listen() {
+    chart.on("plotly_relayouting", redraw);
+    chart.on("plotly_relayout", (event) => {
+      if (moving) return;
+      zoomed = !Object.keys(event).some((key) => key.endsWith("autorange"));
+      if (!zoomed) shown = "";
+      rescale();
+    });
+    chart.on("plotly_doubleclick", () => { zoomed = false; shown = ""; rescale(); });
+    let down = null;
+    let held = null; // the cursor's place before it followed the pointer
+    const time = (event) => {
+      const { xaxis, yaxis } = chart._fullLayout;
+      const box = chart.getBoundingClientRect();
+      const px = event.clientX - box.left - xaxis._offset;
+      const py = event.clientY - box.top - yaxis._offset;
+      if (px < 0 || py < 0 || px > xaxis._length || py > yaxis._length) return null;
+      return Math.min(player.end, Math.max(0, xaxis.p2d(px)));
+    };
+    chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
+    chart.addEventListener("pointermove", (event) => {
+      if (event.pointerType !== "mouse" || event.buttons || player.playing) return;
+      const t = time(event);
+      if (t === null) return;
+      held ??= player.at;
+      player.seek(t, { preview: true });
+    });
+    chart.addEventListener("pointerleave", () => {
+      if (held !== null && !player.playing) player.seek(Math.min(held, player.end));
+      held = null;
+    });
+    chart.addEventListener("click", (event) => {
+      if (!down || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
+      const t = time(event);
+      if (t === null) return;
+      player.pause();
+      held = t; // it stays there
+      player.seek(t);
+    }, true);
+  }
+
+  /** Draws the curves anew: new data, axes, size or theme. */
+  function redraw() {
+    if (!chart._fullLayout) return;
+    const { xaxis, yaxis } = chart._fullLayout;
+    const size = [plot.clientWidth, plot.clientHeight];
+    const [left, top, width, height] = [xaxis._offset, yaxis._offset, xaxis._length, yaxis._length];
+    const mapper = (axis, offset, length, up) => {
+      const [low, high] = axis.range.map(Number);
+      const per = length / (high - low);
+      const value = axis.type === "log" ? Math.log10 : (v) => v;
+      return up ? (v) => offset + (high - value(v)) * per : (v) => offset + (value(v) - low) * per;
+    };
+    picture = { left, top, width, height, right: left + width, size,
+      toX: mapper(xaxis, left, width, false), toY: mapper(yaxis, top, height, true) };
+    for (const canvas of [faint, bright]) {
+      const context = fresh(canvas, ...size);
+      context.save();
+      context.beginPath();
+      context.rect(left, top, width, height);
+      context.clip();
+      if (canvas === bright) levels(context);
+      drawCurves(context, series, picture);
+      context.restore();
+    }
+    draw();
+  }
+
+  /** The target and the optimum as thin lines with their names. */
+  function levels(context) {
+    const { theme, header } = player;
+    const lines = [[header.target?.loss, header.target?.text ?? "target", [5, 4]], [header.problem.optimal_value, "optimum", [1.5, 3]]];
+    const marked = fresh(marks, ...picture.size);
+    marked.font = context.font = `11px ${theme.font}`;
+    picture.levels = lines.filter(([value]) => Number.isFinite(value)).map(([value, name, dash]) => ({ y: picture.toY(value), name, dash }))
+      .filter(({ y }) => y >= picture.top && y <= picture.top + picture.height);
+  }
+
+  /** Moves the cursor: reveals the bright curves, draws the cursor line, heads and level lines. */
+  function draw() {
+    if (!picture || !player.lanes.length) return;
+    const { theme } = player;
+    const { left, top, width, height, right, size, toX, toY } = picture;
+    const x = Math.min(right, Math.max(left, toX(Math.max(player.at, logX.input.checked ? 1e-300 : 0))));
+    bright.style.clipPath = `inset(0 ${Math.max(0, size[0] - x - 1).toFixed(1)}px 0 0)`;
+    const context = fresh(marks, ...size);
+    context.font = `11px ${theme.font}`;
+    context.textAlign = "right";
+    for (const { y, name, dash } of picture.levels) {
+      context.strokeStyle = theme.faint;
+      context.setLineDash(dash);
+      context.beginPath();
+      context.moveTo(left, y);
+      context.lineTo(right, y);
+      context.stroke();
+      context.fillStyle = theme.soft;
+      context.fillText(name, right - 4, y - 4);
+    }
+    context.setLineDash([]);
+    context.strokeStyle = theme.faint;
+    context.beginPath();
+    context.moveTo(x, top);
+    context.lineTo(x, top + height);
+    context.stroke();
+    for (const { lane, xs, ys, band } of series) {
+      const k = player.records[lane.index];
+      const gone = k > lane.last;
+      let i = band ? 0 : Math.min(k, lane.last);
+      if (band) while (i + 1 < xs.length && xs[i + 1] <= player.at) i += 1;
+      const px = toX(xs[i]);
+      const py = Math.min(top + height, Math.max(top, toY(ys[i])));
+      if (!(px >= left - 1 && px <= right + 1) || py - py !== 0) continue;
+      context.fillStyle = context.strokeStyle = gone ? "#c0161d" : lane.color;
+      if (gone) {
+        context.lineWidth = 2.4;
+        context.beginPath();
+        for (const [dx, dy] of [[5, 5], [5, -5]]) {
+          context.moveTo(px - dx, py + 7 - dy);
+          context.lineTo(px + dx, py + 7 + dy);
+        }
+        context.stroke();
+        context.lineWidth = 1;
+        context.textAlign = px > left + width / 2 ? "right" : "left";
+        context.fillText(`${lane.label} diverged`, px + (px > left + width / 2 ? -10 : 10), py + 11);
+        continue;
+      }
+      traceMarker(context, lane.marker, px, py, 4.5);
+      context.fill();
+      context.strokeStyle = theme.background;
+      context.stroke();
+    }
+  }
+
+  function update({ newKey }) {
+    if (newKey) zoomed = false;
+    if (!logY.touched) {
+      const { target, problem } = player.header;
+      logY.input.checked = player.lanes.every((lane) => lane.loss.every((y) => !(y <= 0)))
+        && !(target && target.loss <= 0) && !(problem.optimal_value < 0);
+    }
+    collect();
+    rescale();
+  }
+
+  /** The clock has changed: a new time axis. */
+  function reclock() {
+    zoomed = false;
+    collect();
+    rescale();
+  }
+
+  const repaint = () => { shown = ""; rescale(); };
+  const resize = () => { if (ready) player.Plotly.Plots.resize(chart).then(redraw); };
+
+  return { element, update, draw, reclock, repaint, resize };
+}

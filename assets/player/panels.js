@@ -1,0 +1,193 @@
+/** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
+
+import { fresh, h, sheet, write } from "./dom.js";
+import { arrowScale, drawMarks } from "./marks.js";
+import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
+import * as text from "./text.js";
+import { swatch } from "./theme.js";
+import { Trail } from "./trail.js";
+
+const STILL = 4; // px: a pointer that moved further was dragging or zooming
+
+/** Makes the panels. */
+export function createPanels(player) {
+  const tabs = h("div", { class: "mb-tabs", role: "group", "aria-label": "Show panel" });
+  const stage = h("div", { class: "mb-stage" });
+  const element = h("div", { class: "mb-panels", role: "group", "aria-label": "Player", tabindex: 0,
+    title: "Space plays, the arrows step; click a surface to start there" }, tabs, stage);
+  let panels = [];
+  let shape = "";
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const panel = panels.find((one) => one.section === entry.target);
+      if (panel) panel.visible = entry.isIntersecting;
+    }
+    if (player.narrow) markTab();
+    player.invalidate();
+  }, { threshold: 0.05 });
+
+  function build() {
+    panels.forEach((panel) => {
+      seen.unobserve(panel.section);
+      if (panel.ready) player.Plotly.purge(panel.chart);
+    });
+    panels = player.lanes.map((lane, index) => {
+      const readout = h("span", { class: "mb-readout" });
+      const note = h("span", { class: "mb-note" });
+      const chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
+      const badge = h("div", { class: "mb-badge", hidden: true });
+      const legend = h("div", { class: "mb-legend", hidden: true });
+      const under = h("div", { class: "mb-under", hidden: true });
+      const summary = h("p", { class: "mb-hidden" });
+      const plot = h("div", { class: "mb-plot" }, chart, badge, legend, under);
+      const section = h("section", { class: "mb-panel", role: "region", "aria-label": lane.label },
+        h("header", { class: "mb-head" }, swatch(lane), h("strong", {}, lane.label), readout, note), plot, summary);
+      const panel = {
+        index, section, plot, chart, readout, note, badge, legend, under, summary, visible: true, ready: false,
+        trail: new Trail(plot), marks: sheet(plot),
+      };
+      plot.append(badge, legend, under);
+      listen(panel);
+      seen.observe(section);
+      return panel;
+    });
+    stage.style.setProperty("--mb-count", panels.length);
+    stage.replaceChildren(...panels.map((panel) => panel.section));
+    tabs.replaceChildren(...player.lanes.map((lane, i) =>
+      h("button", {
+        type: "button", class: "mb-tab", style: `--mb-lane:${lane.color}`,
+        onclick: () => stage.scrollTo({ left: panels[i].section.offsetLeft - stage.offsetLeft, behavior: player.reduced ? "auto" : "smooth" }),
+      }, swatch(lane), lane.label)));
+    markTab();
+  }
+
+  function markTab() {
+    const at = Math.round(stage.scrollLeft / Math.max(1, stage.clientWidth));
+    [...tabs.children].forEach((tab, i) => tab.setAttribute("aria-pressed", String(i === at)));
+  }
+  stage.addEventListener("scroll", markTab, { passive: true });
+
+  /** Data coordinates of a pointer event, or null outside the axes. */
+  function locate(panel, event) {
+    if (!panel.ready) return null;
+    const { xaxis, yaxis } = panel.chart._fullLayout;
+    const box = panel.chart.getBoundingClientRect();
+    const px = event.clientX - box.left - xaxis._offset;
+    const py = event.clientY - box.top - yaxis._offset;
+    const inside = px >= 0 && py >= 0 && px <= xaxis._length && py <= yaxis._length;
+    return inside ? { x: xaxis.p2d(px), y: yaxis.p2d(py) } : null;
+  }
+
+  function listen(panel) {
+    let down = null;
+    panel.chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
+    panel.chart.addEventListener("click", (event) => {
+      if (!down || event.target.closest(".modebar")) return;
+      if (Math.hypot(event.clientX - down[0], event.clientY - down[1]) > STILL) return;
+      const point = locate(panel, event);
+      if (point) player.start(point);
+    }, true);
+    panel.chart.addEventListener("pointermove", (event) => {
+      const point = event.pointerType === "mouse" && locate(panel, event);
+      panel.under.hidden = !point;
+      if (point) write(panel.under, underText(point));
+    });
+    panel.chart.addEventListener("pointerleave", () => (panel.under.hidden = true));
+  }
+
+  /** What lies under the pointer: the coordinates and the loss of the nearest grid point. */
+  function underText({ x, y }) {
+    const { xs, ys, z } = player.arrays;
+    const nearest = (grid, value) => {
+      const n = grid.length;
+      return Math.min(n - 1, Math.max(0, Math.round(((value - grid[0]) / (grid[n - 1] - grid[0])) * (n - 1))));
+    };
+    const loss = z.data[nearest(ys.data, y) * z.shape[1] + nearest(xs.data, x)];
+    return `${text.num(x)}, ${text.num(y)}  loss ≈ ${text.num(loss)}  click: start here`;
+  }
+
+  /** Zooming one panel zooms all: the same surface is always seen through the same window. */
+  function follow(source, event) {
+    const keys = Object.keys(event).filter((key) => /^[xy]axis\.(range|autorange)/.test(key));
+    if (source.echo || !keys.length) return;
+    const { xaxis, yaxis } = source.chart._fullLayout;
+    for (const panel of panels) {
+      if (panel === source || !panel.ready) continue;
+      panel.echo = true;
+      player.Plotly.relayout(panel.chart, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] })
+        .finally(() => (panel.echo = false));
+    }
+  }
+
+  async function paintSurfaces() {
+    const { Plotly } = player;
+    const traces = surfaceTraces(player);
+    const config = { displaylogo: false, displayModeBar: player.narrow ? false : "hover", scrollZoom: false, responsive: false,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"] };
+    await Promise.all(panels.map(async (panel) => {
+      await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
+      if (panel.ready) return;
+      panel.ready = true;
+      const again = () => { panel.trail.reset(); player.invalidate(); };
+      panel.chart.on("plotly_relayouting", again);
+      panel.chart.on("plotly_afterplot", again);
+      panel.chart.on("plotly_relayout", (event) => { again(); follow(panel, event); });
+    }));
+  }
+
+  /** Takes a payload. The surface is drawn again only where it is another one. */
+  function update({ newPicture }) {
+    const now = JSON.stringify(player.lanes.map((lane) => [lane.label, lane.color, lane.marker, lane.dash]));
+    const rebuilt = now !== shape;
+    if (rebuilt) {
+      shape = now;
+      build();
+    }
+    panels.forEach((panel, i) => {
+      const lane = player.lanes[i];
+      write(panel.note, lane.text);
+      panel.note.title = lane.text;
+      write(panel.summary, lane.summary);
+      panel.trail.reset();
+    });
+    if (player.Plotly && (rebuilt || newPicture)) return paintSurfaces();
+    return Promise.resolve();
+  }
+
+  /** Draws all that follows the cursor. */
+  function draw() {
+    const first = panels.find((panel) => panel.ready);
+    if (!first) return;
+    const scale = arrowScale(player.lanes, player.records.map((k, i) => Math.min(k, player.lanes[i].last)), viewOf(first.chart));
+    panels.forEach((panel, i) => {
+      if (!panel.ready || !panel.visible) return;
+      const lane = player.lanes[i];
+      const k = player.records[i];
+      const view = viewOf(panel.chart);
+      const size = [panel.plot.clientWidth, panel.plot.clientHeight];
+      const stamp = `${size} ${window.devicePixelRatio}`;
+      if (stamp !== panel.stamp) panel.trail.reset();
+      panel.stamp = stamp;
+      const info = player.cursorInfo(i);
+      panel.trail.to(lane, k, view, size);
+      drawMarks(panel.marks, { lane, k, view, size, scale, info });
+      const gone = lane.diverged_at !== null && lane.update[k] >= lane.diverged_at;
+      panel.badge.hidden = !gone;
+      if (gone) write(panel.badge, `diverged at update ${text.count(lane.diverged_at)}`);
+      panel.legend.hidden = !info;
+      if (info) write(panel.legend, "other batches, 2σ:  ─ measured  ╌ with  ··· without replacement");
+      write(panel.readout, `loss ${text.steady(lane.loss[k])} · update ${text.count(lane.update[k])}`);
+    });
+  }
+
+  function resize() {
+    for (const panel of panels) if (panel.ready) player.Plotly.Plots.resize(panel.chart);
+  }
+
+  /** Clears what moves: nothing is known yet. */
+  function clear() {
+    for (const panel of panels) fresh(panel.marks, panel.plot.clientWidth, panel.plot.clientHeight);
+  }
+
+  return { element, stage, update, draw, resize, clear, repaint: paintSurfaces };
+}

@@ -1,0 +1,54 @@
+"""A job (floor 5): what somebody asked for, as all threads of the web process see it."""
+
+import threading
+from collections.abc import Callable, Generator, Hashable
+from typing import Any
+
+from mbsgd_core.errors import JobCancelled, JobError
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]  # what a worker calls
+Chain = Generator[Task, Any, Any]  # yields the next task, is sent its result, returns the job's
+
+
+class Job:
+    """What somebody asked for. Read it from any thread; only the runner writes it."""
+
+    def __init__(self, owner: Hashable, name: Hashable, cancel: Callable[["Job"], None]):
+        self.owner, self.name = owner, name
+        self.state = "queued"  # queued | running | done | failed | cancelled
+        self.progress = 0.0
+        self.message = "Waiting for a free worker."
+        self.result: Any = None  # the newest, partial ones too
+        self._changed = threading.Condition()
+        self._cancel = cancel
+        self._chain: Chain
+        self._task: Task  # the next, or the one that runs
+        self._seconds: float | None = None  # that the last one took
+        self._deaths = 0  # of workers, in this one
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ("done", "failed", "cancelled")
+
+    def wait(self, timeout: float | None = None, partial_result: bool = False) -> bool:
+        """Wait for the end, or just for the first result; whether that came within the timeout (seconds)."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.over or (partial_result and self.result is not None), timeout)
+
+    def answer(self, timeout: float | None = None) -> Any:
+        """Wait for the final result and return it; a JobError says why there is none."""
+        if not self.wait(timeout):
+            raise JobError(f"the answer took more than {timeout:g} s; try again, or ask for less")
+        if self.state != "done":
+            raise (JobCancelled if self.state == "cancelled" else JobError)(self.message)
+        return self.result
+
+    def cancel(self) -> None:
+        """Stop it; what is known so far stays in `result`."""
+        self._cancel(self)
+
+    def _set(self, **fields: Any) -> None:
+        with self._changed:
+            vars(self).update(fields)
+            self._changed.notify_all()

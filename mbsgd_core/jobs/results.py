@@ -1,0 +1,38 @@
+"""The results that the web process remembers (floor 5)."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+CAPACITY = 128e6  # bytes
+
+
+class Results:
+    """The newest results, by experiment: determinism makes them as good as a new run."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[dict[str, Any], int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, experiment_json: str) -> dict[str, Any] | None:
+        if experiment_json not in self._kept:
+            return None
+        self._kept.move_to_end(experiment_json)
+        return self._kept[experiment_json][0]
+
+    def put(self, experiment_json: str, result: dict[str, Any]) -> None:
+        if experiment_json in self._kept:
+            return
+        self._kept[experiment_json] = result, _size(result)
+        self._bytes += self._kept[experiment_json][1]
+        while self._bytes > CAPACITY:
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+
+
+def _size(value: Any) -> int:
+    """The bytes of all arrays in a result."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return sum(_size(part) for part in parts)

@@ -1,0 +1,254 @@
+"""The runner (floor 5): the web process's half of every background run. It never imports torch.
+
+A run is a chain of short tasks: a generator yields the next task and is sent what came back. So progress, cancelling,
+fairness between visitors and going on after a dead worker are the same few lines: the chain lives here, each task is a
+pure function, and a worker holds nothing that can be lost.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from mbsgd_core.errors import JobError, LabError
+from mbsgd_core.jobs import chains, tasks
+from mbsgd_core.jobs.job import Chain, Job
+from mbsgd_core.jobs.results import Results
+from mbsgd_core.jobs.slots import Slot, ready
+
+RETRIES = 2  # of a task whose worker died
+GRACE = 0.25  # seconds that a cancelled task is given to end by itself
+UNKNOWN, LEAST, SLACK = 60.0, 5.0, 10.0  # a task may take 60 s at first, then 10 times its forerunner, at least 5 s
+WAITING = 64  # jobs at a time
+
+_log = logging.getLogger(__name__)
+
+
+class _Turn(NamedTuple):
+    """One task of a job in a slot."""
+
+    job: Job
+    begun: float
+    limit: float  # seconds
+
+
+class Runner:
+    """Runs jobs on K slots, a task of each in turn; safe to use from all threads. One a web process.
+
+    Args:
+        slots: worker processes; None: MBSGD_SLOTS, or one less than there are cores, at least 1.
+    """
+
+    def __init__(self, slots: int | None = None):
+        count = slots or int(os.environ.get("MBSGD_SLOTS") or max(1, (os.cpu_count() or 1) - 1))
+        self.slots = [Slot() for _ in range(count)]
+        self._lock = threading.RLock()
+        self._queue: deque[Job] = deque()  # those with a task that no slot has
+        self._free: list[Slot] = []
+        self._turns: dict[Slot, _Turn] = {}
+        self._ends: dict[Slot, float] = {}  # when the watch kills a turn
+        self._newest: dict[Hashable, Job] = {}  # each owner's, until it is over
+        self._results = Results()
+        self._repairs: SimpleQueue[Slot | None] = SimpleQueue()
+        self._warm = self._closed = False
+
+    def warm(self) -> None:
+        """Start the workers in the background, so that nobody waits for torch to be imported."""
+        with self._lock:
+            if self._warm or self._closed:
+                return
+            self._warm = True
+        # Before concurrent.futures joins its threads at exit, or a runaway worker would hold the exit up for ever.
+        threading._register_atexit(self.shutdown)  # type: ignore[attr-defined]
+        for slot in self.slots:
+            self._repairs.put(slot)
+        threading.Thread(target=self._watch, name="runner", daemon=True).start()
+
+    def shutdown(self) -> None:
+        """Kill all workers, now."""
+        with self._lock:
+            self._closed = True
+            for job in list(self._newest.values()):
+                self._end(job, "cancelled", "The server stops.")
+        self._repairs.put(None)
+        for slot in self.slots:
+            slot.kill()
+
+    def submit(self, owner: Hashable, experiment_json: str) -> Job:
+        """Run an experiment; the owner's older run is cancelled, unless it is the same.
+
+        Args:
+            owner: who asks; each has one run at a time.
+            experiment_json: from Experiment.to_json().
+
+        Returns:
+            A Job; its `result`, partial ones too, is {"done": bool, "progress": 0 ... 1, "lanes": [LaneRun, ...],
+            "picture": dict}. Don't change it: equal experiments share it.
+        """
+        with self._lock:
+            known = self._results.get(experiment_json)
+            if known is None:
+                return self._add(owner, experiment_json, partial(chains.training, experiment_json))
+            self._cancel_older(owner)
+            job = Job(owner, experiment_json, self._cancel)
+            self._end(job, "done", "", progress=1.0, result=known)
+            return job
+
+    def ask(self, owner: Hashable, function: Callable[..., Any], *args: Any) -> Job:
+        """Run one function in a worker, in turn with everything else; the owner's older question is cancelled."""
+        return self._add(("question", owner), object(), partial(chains.question, function, args))
+
+    def at_cursor(
+        self, owner: Hashable, experiment_json: str, indices: list[int], timeout: float = 10.0
+    ) -> list[dict[str, Any] | None]:
+        """What other batches would say at one record of each lane; waits for the answer.
+
+        Args:
+            owner: who asks.
+            experiment_json: what was run; it is run again if its result is no longer known.
+            indices: the record of each lane; beyond the end means the last.
+            timeout: seconds, after which a JobError says so.
+        """
+        with self._lock:
+            newest, result = self._newest.get(owner), self._results.get(experiment_json)
+            if newest is not None and newest.name == experiment_json:
+                result = newest.result
+        if result is None:
+            result = self.submit(owner, experiment_json).answer(timeout)
+        traces = [lane.trace for lane in result["lanes"]]
+        at = [min(max(0, k), len(trace.update) - 1) for k, trace in zip(indices, traces, strict=True)]
+        thetas = [trace.theta[0, k] for k, trace in zip(at, traces, strict=True)]
+        updates = [int(trace.update[k]) for k, trace in zip(at, traces, strict=True)]
+        plane = result["picture"]["plane"]
+        return self.ask(owner, tasks.at_cursor, experiment_json, at, thetas, plane, updates).answer(timeout)
+
+    def _add(self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain]) -> Job:
+        self.warm()
+        with self._lock:
+            if self._closed:
+                raise JobError("the server stops; nothing new can be run")
+            older = self._newest.get(owner)
+            if older is not None and older.name == name:
+                return older
+            self._cancel_older(owner)
+            if len(self._newest) >= WAITING:
+                raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
+            job = Job(owner, name, self._cancel)
+            job._chain = chain(job)
+            job._task = next(job._chain)
+            self._newest[owner] = job
+            self._queue.append(job)
+            self._give_turns()
+            return job
+
+    def _cancel_older(self, owner: Hashable) -> None:
+        if owner in self._newest:
+            self._cancel(self._newest[owner])
+
+    def _cancel(self, job: Job) -> None:
+        with self._lock:
+            if job.over:
+                return
+            self._end(job, "cancelled", "Stopped.")
+            if job in self._queue:
+                self._queue.remove(job)
+            for slot, turn in self._turns.items():
+                if turn.job is job:
+                    self._ends[slot] = min(self._ends[slot], time.monotonic() + GRACE)
+
+    def _end(self, job: Job, state: str, message: str, **fields: Any) -> None:
+        if self._newest.get(job.owner) is job:
+            del self._newest[job.owner]
+        if not job.over:
+            job._set(state=state, message=message, **fields)
+
+    def _give_turns(self) -> None:
+        while self._queue and self._free and not self._closed:
+            job, slot = self._queue.popleft(), self._free.pop()
+            now = time.monotonic()
+            limit = UNKNOWN if job._seconds is None else max(LEAST, SLACK * job._seconds)
+            self._turns[slot], self._ends[slot] = _Turn(job, now, limit), now + limit
+            if job.state == "queued":
+                job._set(state="running", message="Training.")
+            function, args = job._task
+            # The kernel's limit is the second line, for when nobody watches any more.
+            future = slot.submit(function, *args, cpu_seconds=limit + LEAST)
+            future.add_done_callback(partial(self._turn_ended, slot))
+
+    def _turn_ended(self, slot: Slot, future: Future) -> None:
+        """Runs in the slot's own thread, as soon as the worker's answer is there."""
+        with self._lock:
+            turn, late = self._turns.pop(slot), time.monotonic() > self._ends.pop(slot)
+            job = turn.job
+            error = BrokenExecutor() if future.cancelled() else future.exception()
+            if isinstance(error, BrokenExecutor):
+                self._repairs.put(slot)
+                self._worker_died(job, turn.limit if late else None)
+            else:
+                self._free.append(slot)
+                job._seconds, job._deaths = time.monotonic() - turn.begun, 0
+                if not job.over:
+                    self._go_on(job, future, error)
+            self._give_turns()
+
+    def _worker_died(self, job: Job, limit: float | None) -> None:
+        if job.over:
+            return
+        job._deaths += 1
+        if limit is not None:
+            self._end(job, "failed", f"A step of this run took more than {limit:.0f} s and was stopped; ask for less.")
+        elif job._deaths > RETRIES:
+            self._end(job, "failed", "This run ended its worker process three times; it may need too much memory.")
+        else:
+            self._queue.appendleft(job)
+
+    def _go_on(self, job: Job, future: Future, error: BaseException | None) -> None:
+        try:
+            job._task = job._chain.throw(error) if error is not None else job._chain.send(future.result())
+            self._queue.append(job)
+        except StopIteration as stop:
+            if isinstance(job.name, str):
+                self._results.put(job.name, stop.value)
+            self._end(job, "done", "", progress=1.0, result=stop.value)
+        except LabError as refusal:
+            self._end(job, "failed", str(refusal))
+        except Exception as bug:
+            _log.exception("a background run failed")
+            self._end(job, "failed", f"This run failed for a reason that was not foreseen ({type(bug).__name__}).")
+
+    def _watch(self) -> None:
+        """Starts workers, and kills those that take too long; both may block, so they have a thread of their own."""
+        while not self._closed:
+            try:
+                slot = self._repairs.get(timeout=0.1)
+            except Empty:
+                slot = None
+            if slot is not None:
+                slot.kill()
+                slot.submit(ready).add_done_callback(partial(self._worker_ready, slot))
+            with self._lock:
+                now = time.monotonic()
+                late = [slot for slot, end in self._ends.items() if now > end]
+            for slot in late:
+                slot.kill()
+        for slot in self.slots:
+            slot.kill()
+
+    def _worker_ready(self, slot: Slot, future: Future) -> None:
+        with self._lock:
+            error = BrokenExecutor() if future.cancelled() else future.exception()
+            if error is None:
+                self._free.append(slot)
+                self._give_turns()
+                return
+        if not self._closed:
+            _log.error("a worker process could not be started: %r", error)
+            threading.Timer(1.0, self._repairs.put, [slot]).start()
+
+

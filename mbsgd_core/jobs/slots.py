@@ -1,0 +1,145 @@
+"""A slot (floor 5): one worker process that can be killed without harm to the others.
+
+The seam is concurrent.futures.Executor: whatever `make_executor` returns is only asked to submit() and shutdown().
+On Linux and macOS workers are forked from one server process that has imported torch already (0.03 s a worker); where
+there is no such server, each worker starts afresh (about 2 s).
+"""
+
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import suppress
+from functools import cache
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PRELOAD = "mbsgd_core.jobs.preload"
+CPU_SECONDS = 120.0  # the kernel ends a task that has used this much more
+
+
+class Slot:
+    """One worker process behind an executor of its own; safe to use from several threads.
+
+    Example:
+        >>> slot = Slot()
+        >>> slot.submit(sum, [1, 2]).result()
+        3
+        >>> slot.kill()
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+
+    def submit(self, function: Callable[..., Any], *args: Any, cpu_seconds: float = CPU_SECONDS) -> Future:
+        """Run function(*args) in the worker, starting one if there is none.
+
+        Args:
+            function: of a module's top level.
+            args: what can be pickled.
+            cpu_seconds: processor time after which the kernel kills the worker, even inside a loop written in C.
+
+        Returns:
+            Its future; BrokenExecutor if the worker died or was killed.
+        """
+        with self._lock:
+            if self._executor is not None:
+                with suppress(BrokenExecutor):
+                    return self._executor.submit(_bounded, cpu_seconds, function, *args)
+            self._executor = make_executor()
+            return self._executor.submit(_bounded, cpu_seconds, function, *args)
+
+    def kill(self) -> None:
+        """Kill the worker at once and forget it; the next submit() starts another."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        # Public from Python 3.14 on (kill_workers); an executor without processes of its own has nothing to kill.
+        for process in list((getattr(executor, "_processes", None) or {}).values()):
+            process.kill()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def make_executor() -> Executor:
+    """A fresh executor of one worker process: the only line that knows where work runs."""
+    return ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin_worker)
+
+
+def ready() -> int:
+    """Runs in a worker: make sure that everything is imported; its process id."""
+    importlib.import_module(PRELOAD)
+    return os.getpid()
+
+
+@cache
+def _context() -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = _Forked()
+    context.set_forkserver_preload([PRELOAD])
+    # Up to Python 3.12 the fork server ignores sys.path; it would then preload nothing, in silence.
+    root = str(Path(__file__).parents[2])
+    known = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != root]
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, *known])
+    return context
+
+
+if "forkserver" in multiprocessing.get_all_start_methods():
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    class _Process(ForkServerProcess):
+        """A worker that doesn't run the main script again: under Streamlit that is whichever page is being drawn."""
+
+        @staticmethod
+        def _Popen(process: Any) -> Any:
+            main, blank = sys.modules["__main__"], ModuleType("__main__")
+            sys.modules["__main__"] = blank
+            try:
+                return ForkServerProcess._Popen(process)  # type: ignore[attr-defined]
+            finally:
+                if sys.modules["__main__"] is blank:
+                    sys.modules["__main__"] = main
+
+    class _Forked(ForkServerContext):
+        Process = _Process  # type: ignore[assignment]
+
+
+def _begin_worker() -> None:
+    """The first thing in a worker: be quiet, polite, and gone when the server is gone."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    if hasattr(os, "nice"):
+        os.nice(5)
+    with suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _bounded(cpu_seconds: float, function: Callable[..., Any], *args: Any) -> Any:
+    """Runs in a worker: function(*args) under a limit of processor time that needs no cooperation."""
+    with suppress(ImportError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        soft = int(time.process_time() + cpu_seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+    return function(*args)

@@ -1,0 +1,158 @@
+"""What runs in a worker (floor 5): functions of plain values, so that any executor can run them, anywhere and again.
+
+The engine's State crosses as opaque bytes, written and read in workers alone: the web process has no torch to read it
+with, and hands back only what came from a worker of its own.
+"""
+
+import json
+import pickle
+from collections.abc import Sequence
+from functools import lru_cache
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.types import State, Trace
+
+# A lane keeps about so many numbers at most, since its trace crosses processes and lives in the web process.
+NUMBERS, RECORDS = 2_000_000, 200
+FIRST = 64  # updates, before their pace is known
+TIMED = 2e-3  # seconds: fewer updates than take so long say little about the time of one
+
+
+class LaneRun(NamedTuple):
+    """A lane as far as it has come, or one more piece of it."""
+
+    state: bytes | None  # to go on from; None: finished
+    trace: Trace  # from record 0 on; of a piece: its own records
+    update: int  # updates made since the start
+    updates: int  # ... and planned
+    seconds_per_update: float  # of training alone: without records, objective and pictures
+    pace: float  # seconds an update, all in
+
+    def grown(self, piece: "LaneRun") -> "LaneRun":
+        """This lane with the next piece at its end."""
+        # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
+        pairs = zip(self.trace, piece.trace, strict=True)
+        trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
+        return piece._replace(trace=trace, seconds_per_update=self.seconds_per_update)
+
+
+def next_lane(lanes: Sequence[LaneRun]) -> int | None:
+    """The unfinished lane that has the smallest share of its updates behind it; None when all are finished."""
+    waiting = [i for i, lane in enumerate(lanes) if lane.update < lane.updates]
+    return min(waiting, key=lambda i: lanes[i].update / lanes[i].updates, default=None)
+
+
+def compare(experiment_json: str, budget_seconds: float) -> list[LaneRun]:
+    """Train all lanes from the start, in turns, until they are finished or so much wall time is spent."""
+    from mbsgd_core import engine
+
+    end = perf_counter() + budget_seconds
+    experiment = _experiment(experiment_json)
+    states = [engine.init(experiment, i) for i in range(len(experiment.lanes))]
+    lanes = []
+    for state in states:
+        seconds = _seconds_per_update(_alone(experiment, state.lane))
+        lanes.append(LaneRun(None, engine.snapshot(state), 0, experiment.updates(state.lane), seconds, seconds))
+    while (i := next_lane(lanes)) is not None and (left := end - perf_counter()) > 0:
+        states[i], piece = _train(states[i], min(left, budget_seconds / len(lanes) / 2), lanes[i].pace)
+        lanes[i] = lanes[i].grown(piece)
+    return [lane._replace(state=_pack(state)) for lane, state in zip(lanes, states, strict=True)]
+
+
+def compare_and_picture(experiment_json: str, budget_seconds: float) -> tuple[list[LaneRun], dict[str, Any]]:
+    """One round trip: train all lanes for at most so much wall time, then draw what there is."""
+    lanes = compare(experiment_json, budget_seconds)
+    return lanes, draw(experiment_json, [lane.trace for lane in lanes], [lane.seconds_per_update for lane in lanes])
+
+
+def chunk(state: bytes, seconds: float, pace: float) -> LaneRun:
+    """The next piece of a lane: about so many seconds of wall time, at least one update.
+
+    Args:
+        state: of the lane, as an earlier task returned it.
+        seconds: how long.
+        pace: seconds an update, as an earlier task measured it.
+    """
+    after, piece = _train(pickle.loads(state), seconds, pace)
+    return piece._replace(state=_pack(after))
+
+
+def draw(experiment_json: str, traces: Sequence[Trace], seconds_per_update: Sequence[float]) -> dict[str, Any]:
+    """Everything that the page shows of these traces."""
+    from mbsgd_core.measures.picture import picture
+
+    return picture(_experiment(experiment_json), list(traces), list(seconds_per_update))
+
+
+def at_cursor(
+    experiment_json: str, indices: Sequence[int], thetas: Sequence[Any], plane: Any, updates: Sequence[int]
+) -> list[dict[str, Any] | None]:
+    """What other batches would say at one record of each lane."""
+    from mbsgd_core.measures.cursor import at_cursor
+
+    return at_cursor(_experiment(experiment_json), indices, thetas, plane, updates)
+
+
+@lru_cache(maxsize=16)
+def _experiment(experiment_json: str) -> Experiment:
+    return Experiment.model_validate(json.loads(experiment_json))
+
+
+def _pack(state: State) -> bytes | None:
+    return pickle.dumps(state) if state.update < state.experiment.updates(state.lane) else None
+
+
+def _every(experiment: Experiment, lane: int) -> int | None:
+    """Which updates are kept; None, the engine's own choice, unless the trace would be too large."""
+    from mbsgd_core import engine
+
+    parameters, updates = experiment.problem.parameter_count, experiment.updates(lane)
+    most = max(RECORDS, NUMBERS // (experiment.runs * (parameters + 1)))
+    fits = parameters > engine.FULL_PARAMETERS or min(updates, engine.FULL_RECORDS) <= most
+    return None if fits else -(-updates // most)
+
+
+def _train(state: State, seconds: float, pace: float) -> tuple[State, LaneRun]:
+    from mbsgd_core import engine
+
+    experiment, lane = state.experiment, state.lane
+    updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
+    end, n = perf_counter() + seconds, min(FIRST, int(seconds / max(pace, 1e-9)))
+    while True:
+        before, begun = state.update, perf_counter()
+        state, trace = engine.advance(state, max(1, n), every)
+        traces.append(trace)
+        now = perf_counter()
+        pace = (now - begun) / (state.update - before)
+        n = min(4 * max(1, n), int((end - now) / pace))
+        if n < 1 or state.update == updates:
+            return state, LaneRun(None, engine.join(traces), state.update, updates, 0.0, pace)
+
+
+def _alone(experiment: Experiment, lane: int) -> Experiment:
+    """The lane alone, from the problem's own start with a rate so small that it goes nowhere: the same work."""
+    method = experiment.lanes[lane]
+    still = method.schedule.model_copy(update={"learning_rate": 1e-9})
+    return experiment.model_copy(update={"start": None, "lanes": (method.model_copy(update={"schedule": still}),)})
+
+
+@lru_cache(maxsize=256)
+def _seconds_per_update(alone: Experiment) -> float:
+    """Wall time of one update, measured as timeit does: more and more of them until they take long enough."""
+    from mbsgd_core import engine
+
+    updates, best, n = alone.updates(0), np.inf, 1
+    state = engine.init(alone, 0)
+    while updates:
+        begun = perf_counter()
+        after, _ = engine.advance(state, n, every=updates)  # `every` keeps the objective out of it
+        seconds = perf_counter() - begun
+        best = min(best, seconds / after.update)
+        if seconds >= TIMED or after.update == updates:
+            return best
+        n *= 2
+    return 0.0

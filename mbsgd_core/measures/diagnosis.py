@@ -1,0 +1,187 @@
+"""Whether a lane is stable, and the sentence that says why (floor 4)."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures import stability
+from mbsgd_core.measures.text import number, point
+from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.registry import name_of
+from mbsgd_core.rules.base import Rule
+from mbsgd_core.rules.sgd import SGD
+from mbsgd_core.types import Trace
+
+GROWTH = 10  # a finite lane is unstable once its excess is this many times the start's
+
+
+class Diagnosis(NamedTuple):
+    """The verdict on one lane."""
+
+    stable: str  # "stable" | "unstable" | "diverged"
+    why: str
+    diverged_at: int | None  # the first update that was lost, the earliest over the runs
+
+
+def diagnose(experiment: Experiment, lane: int, trace: Trace, lowest: float | None = None) -> Diagnosis:
+    """Judge a lane by its records.
+
+    Args:
+        experiment, lane: whose trace it is.
+        trace: with record 0; it may be unfinished.
+        lowest: the least value of the objective, where known.
+    """
+    lost = ~np.isfinite(trace.loss)
+    if lost.any():
+        run = int(np.argmin(np.where(lost.any(1), lost.argmax(1), lost.shape[1])))
+        at = int(lost[run].argmax())
+        return Diagnosis("diverged", _why_lost(experiment, lane, trace, run, at), int(trace.update[at]))
+    loss = trace.loss.mean(0)
+    floor = min(float(loss.min()), np.inf if lowest is None else lowest)
+    first, last = float(loss[0]) - floor, float(loss[-1]) - floor
+    rate = float(trace.learning_rate.max())
+    limits = limits_at_start(experiment, lane)
+    above = limits is not None and rate > limits.rate
+    if last > first and (above or last > GROWTH * first > 0):
+        grew = f"The loss grew from {number(loss[0])} to {number(loss[-1])}."
+        return Diagnosis("unstable", f"{grew} {_advice(experiment, lane, rate, trace)}", None)
+    return Diagnosis("stable", _why_stable(experiment.lanes[lane].rule, rate, limits), None)
+
+
+class Limits(NamedTuple):
+    """The rate above which errors grow, and where it comes from."""
+
+    rate: float
+    plain: stability.Limit  # without noise
+    noisy: float | None  # with this lane's batches, where that is lower
+
+
+def limits_at_start(experiment: Experiment, lane: int) -> Limits | None:
+    """The limits by the curvature at the start; None where there are none."""
+    return _limits(experiment, lane, start_of(experiment))
+
+
+def start_of(experiment: Experiment) -> tuple[float, ...]:
+    """Where all lanes begin."""
+    if experiment.start is not None:
+        return experiment.start
+    return tuple(engine.finite_sum(experiment).start().tolist())
+
+
+def _limits(experiment: Experiment, lane: int, theta: tuple[float, ...]) -> Limits | None:
+    method = experiment.lanes[lane]
+    problem = engine.finite_sum(experiment)
+    if problem.parameters > stability.PARAMETERS:
+        return None
+    plain = stability.rate_limit(_curvature(problem, theta), method.rule)
+    if plain is None:
+        return None
+    samples = experiment.problem.sample_count
+    size = method.sampler.size(samples)
+    noisy = None
+    if size < samples and isinstance(method.rule, SGD) and not method.rule.momentum and not method.rule.weight_decay:
+        noisy = _noisy_limit(problem, theta, size, draws_with_replacement(experiment, lane))
+    if noisy is None or noisy >= plain.rate * (1 - 1e-9):
+        return Limits(plain.rate, plain, None)
+    return Limits(noisy, plain, noisy)
+
+
+def draws_with_replacement(experiment: Experiment, lane: int) -> bool:
+    """Whether one batch of this lane may hold a sample twice."""
+    return name_of(experiment.lanes[lane].sampler) == "with_replacement"
+
+
+# The caches hold their finite sums alive, so they are small; one sum lives as long as the engine's own cache wants it.
+@lru_cache(maxsize=32)
+def _curvature(problem: FiniteSum, theta: tuple[float, ...]) -> float | None:
+    return stability.largest_curvature(problem, np.array(theta))
+
+
+@lru_cache(maxsize=8)
+def _spread(problem: FiniteSum, theta: tuple[float, ...]) -> stability.Spread | None:
+    return stability.curvature_spread(problem, np.array(theta))
+
+
+@lru_cache(maxsize=64)
+def _noisy_limit(problem: FiniteSum, theta: tuple[float, ...], size: int, replacement: bool) -> float | None:
+    spread = _spread(problem, theta)
+    return None if spread is None else stability.mean_square_limit(spread, size, replacement)
+
+
+def _why_lost(experiment: Experiment, lane: int, trace: Trace, run: int, at: int) -> str:
+    """The sentence about a run whose record `at` is the first that is not finite."""
+    loss, theta = trace.loss[run], trace.theta[run]
+    if at == 0:
+        return f"f is not defined at the start point {point(start_of(experiment))}. Choose another start."
+    last = theta[at - 1]
+    if not np.isfinite(_gradient(experiment, last)).all():
+        return f"The gradient is not a number at {point(last)}, though the loss there is {number(loss[at - 1])}."
+    opening = f"Diverged at update {int(trace.update[at]):,}: the loss"
+    before = loss[:at]
+    if before[-1] < before[0] - 10 * max(abs(before[0]), 1.0):
+        return (
+            f"{opening} fell from {number(before[0])} below {number(before[-1])}; "
+            "the surface has no lowest point along this path."
+        )
+    if at == 1:
+        grew = f"{opening} left {number(before[0])} in a single step."
+    elif before[-1] > before[0]:
+        grew = f"{opening} grew from {number(before[0])} to {number(before[-1])}."
+    else:
+        grew = f"{opening}, {number(before[-1])} at {point(last)}, is not defined where the next step leads."
+    return f"{grew} {_advice(experiment, lane, float(trace.learning_rate[at]), trace)}"
+
+
+def _gradient(experiment: Experiment, theta: np.ndarray) -> np.ndarray:
+    problem = engine.finite_sum(experiment)
+    start = problem.start()
+    at = torch.as_tensor(theta, dtype=start.dtype, device=start.device)
+    return problem.gradient(at[None], None)[0].detach().cpu().numpy()
+
+
+def _advice(experiment: Experiment, lane: int, rate: float, trace: Trace) -> str:
+    """Which rates grow here, and one to try."""
+    rule, limits = experiment.lanes[lane].rule, limits_at_start(experiment, lane)
+    if limits is None and not isinstance(rule, SGD):
+        return f"{_name(rule)} has no simple limit. Try {number(rate / 10)}."
+    if limits is not None and rate <= limits.rate:
+        limits = _limits_on_the_way(experiment, lane, trace) or limits
+    if limits is None or rate <= limits.rate:
+        return f"No limit is known for this place. Try {number(rate / 10)}."
+    plain, noisy = limits.plain, limits.noisy
+    steepest = f"largest curvature {number(plain.curvature)}"
+    half = f"Try {number(limits.rate / 2)}."
+    if noisy is not None and rate <= plain.rate:
+        size = experiment.lanes[lane].sampler.size(experiment.problem.sample_count)
+        return (
+            f"With batches of {size}, rates above {number(noisy)} grow here, although the limit without noise "
+            f"is {plain.formula} = {number(plain.rate)}. {half}"
+        )
+    return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}). {half}"
+
+
+def _limits_on_the_way(experiment: Experiment, lane: int, trace: Trace) -> Limits | None:
+    """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
+    run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
+    return _limits(experiment, lane, tuple(trace.theta[run, at].tolist()))
+
+
+def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
+    if limits is None:
+        if isinstance(rule, SGD):
+            return "The loss stays finite; no limit is known here."
+        return f"The loss stays finite; {_name(rule)} has no simple limit."
+    if rate > limits.rate:
+        formula = "the limit of its batches" if limits.noisy else limits.plain.formula
+        return f"The rate {number(rate)} is above {formula} = {number(limits.rate)} at the start, yet nothing grows."
+    if limits.noisy is not None:
+        return f"The rate {number(rate)} is below {number(limits.noisy)}, the limit of its batches."
+    return f"The rate {number(rate)} is below {limits.plain.formula} = {number(limits.plain.rate)}."
+
+
+def _name(rule: Rule) -> str:
+    return type(rule).__name__

@@ -1,0 +1,93 @@
+"""The plane that is drawn (floor 4): theta itself for two parameters, a PCA of the paths for more.
+
+With one parameter the second axis is empty: the objective does not change along it and every path stays on 0.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Window = tuple[float, float, float, float]
+
+
+class Plane(NamedTuple):
+    """theta = origin + axes @ (x, y)."""
+
+    origin: np.ndarray  # (P,)
+    axes: np.ndarray  # (P, 2), orthonormal columns (for P = 1 the second is zero)
+    explained: tuple[float, float] | None  # shares of the paths' variance; None where the plane is all there is
+
+    def project(self, theta: np.ndarray) -> np.ndarray:
+        """(..., P) -> (..., 2): coordinates of the nearest point of the plane."""
+        return (theta - self.origin) @ self.axes
+
+    def turn(self, vectors: np.ndarray) -> np.ndarray:
+        """(..., P) -> (..., 2): the part of vectors (gradients) that lies in the plane."""
+        return vectors @ self.axes
+
+    def lift(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) -> (..., P)."""
+        return self.origin + points @ self.axes.T
+
+    def distance(self, theta: np.ndarray) -> np.ndarray:
+        """How far theta lies outside the plane, (..., P) -> (...)."""
+        return np.linalg.norm(theta - self.lift(self.project(theta)), axis=-1)
+
+
+def whole(parameters: int) -> Plane:
+    """The plane of one or two parameters: theta as it is."""
+    return Plane(np.zeros(parameters), np.eye(2)[:parameters], None)
+
+
+def fit(paths: Sequence[np.ndarray], start: np.ndarray) -> Plane:
+    """The plane through the mean of all paths along their two directions of largest variance.
+
+    Every path has the same weight, however many records it has. The axes point so that the start lies at the lower
+    left, so that the picture does not flip while a knob is dragged.
+
+    Args:
+        paths: finite iterates of each lane, (K_i, P).
+        start: (P,).
+
+    Reference: Li et al. 2018, "Visualizing the loss landscape of neural nets", section 7.
+    """
+    paths = [path for path in paths if len(path)] or [start[None]]
+    origin = np.mean([path.mean(0) for path in paths], axis=0)
+    rows = np.concatenate([(path - origin) / np.sqrt(len(path)) for path in paths])
+    variances, axes = _principal(rows)
+    total = variances.sum()
+    axes = axes[:, :2] * np.where((start - origin) @ axes[:, :2] > 0, -1.0, 1.0)
+    first, second = variances[:2] / total if total > 0 else (0.0, 0.0)
+    return Plane(origin, axes, (float(first), float(second)))
+
+
+def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(variances, directions) of rows, largest first, at least two: (>= 2,), (P, >= 2)."""
+    count, parameters = rows.shape
+    if parameters <= count:
+        variances, axes = np.linalg.eigh(rows.T @ rows)
+        return np.clip(variances[::-1], 0, None), axes[:, ::-1]
+    _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
+    if count == 1:  # a single point: any second direction will do
+        lengths, axes = np.append(lengths, 0.0), np.linalg.qr(np.hstack([axes.T, np.eye(parameters)[:, :1]]))[0].T
+    return lengths**2, axes.T
+
+
+def window(points: np.ndarray, margin: float = 0.15, slimmest: float = 0.4) -> Window:
+    """A view around points (n, 2): margins, neither side shorter than `slimmest` of the other, rounded outwards.
+
+    Example:
+        >>> window(np.array([[0.0, 0.0], [10.0, 4.0]]))
+        (-1.5, 11.5, -0.6, 4.6)
+    """
+    low, high = points.min(0), points.max(0)
+    half = (high - low) / 2 * (1 + 2 * margin)
+    middle = (high + low) / 2
+    longest = half.max() if half.max() > 0 else max(1.0, float(np.abs(middle).max()) * 0.5)
+    half = np.maximum(half, slimmest * longest)
+    # Round outwards to hundredths of the size: the window then rests while a knob is dragged a little.
+    step = 10.0 ** (np.floor(np.log10(longest)) - 1)
+    low, high = np.floor((middle - half) / step + 1e-9) * step, np.ceil((middle + half) / step - 1e-9) * step
+    x0, x1, y0, y1 = (float(f"{v:.12g}") for v in (low[0], high[0], low[1], high[1]))
+    return (x0, x1, y0, y1)

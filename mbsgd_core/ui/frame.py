@@ -1,0 +1,72 @@
+"""The frame of every page (floor 6): title, style, navigation, notices, and a settled garbage collector."""
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = "Compare"
+
+_STYLE = """<style>
+.block-container {padding-top: 2.2rem; padding-bottom: 4rem; max-width: 1500px}
+h1 {font-size: 1.55rem !important; padding: 0 !important; letter-spacing: -0.01em}
+[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
+[data-testid="stSidebarHeader"] {padding-bottom: 0; height: 2.2rem}
+</style>"""
+
+
+def pages() -> dict[str, str]:
+    """Every page by its name, with the file that Streamlit runs for it: the home page, then pages/ in order."""
+    found = {file.stem.split("_", 1)[1].replace("_", " "): f"pages/{file.name}" for file in _page_files()}
+    return {HOME: "app.py", **found}
+
+
+def _page_files() -> list[Path]:
+    return sorted((ROOT / "pages").glob("[0-9]*_*.py"))
+
+
+def begin(name: str) -> None:
+    """Open a page: its first call, so that a deep link works as the first request to a fresh server.
+
+    Args:
+        name: the page's name in the navigation; also its h1.
+    """
+    st.set_page_config(f"{name} · Mini-Batch SGD Lab", str(ROOT / "assets" / "icon.svg"), layout="wide")
+    st.html(_STYLE)
+    if embedded():
+        st.html("<style>[data-testid=stSidebar], [data-testid=stSidebarCollapsedControl] {display: none}</style>")
+        return
+    with st.sidebar:
+        for title, file in pages().items():
+            st.page_link(file, label=title)
+        st.divider()
+
+
+def embedded() -> bool:
+    """Whether the page sits in somebody else's: then without sidebar and tiles."""
+    return bool(st.context.is_embedded)
+
+
+def say(notices: Sequence[str]) -> None:
+    """Show what was changed or ignored, plainly and all of it."""
+    if notices:
+        st.warning("\n".join(f"- {_plain(notice)}" for notice in notices), icon=":material/info:")
+
+
+def _plain(text: str) -> str:
+    # What a visitor typed must not become a link, a picture or a heading.
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>~$:" else c for c in text)
+
+
+def end() -> None:
+    """Close a page. Streamlit collects all garbage after every run: freeze what the imports left behind, once."""
+    _settle()
+
+
+@st.cache_resource(show_spinner=False)
+def _settle() -> bool:
+    gc.collect()
+    gc.freeze()
+    return True

@@ -1,0 +1,27 @@
+"""The lessons on the tiles (floor 6): assets/presets/*.json, one experiment each."""
+
+import json
+from functools import cache
+from typing import Any
+
+from mbsgd_core.ui.frame import ROOT
+
+FOLDER = ROOT / "assets" / "presets"
+
+
+@cache
+def all_presets() -> dict[str, dict[str, Any]]:
+    """Every preset by the name of its file: {"title", "lesson", "look_for", "clock", "experiment"}, in file order."""
+    return {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.json"))}
+
+
+def first() -> dict[str, Any]:
+    """What a visitor sees who brings no link."""
+    return next(iter(all_presets().values()))
+
+
+@cache
+def picture(name: str) -> str:
+    """The tile's small picture: SVG text, drawn from a real run of the preset."""
+    file = FOLDER / f"{name}.svg"
+    return file.read_text("utf-8") if file.exists() else ""

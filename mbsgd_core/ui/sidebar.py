@@ -1,0 +1,166 @@
+"""The sidebar of Compare (floor 6): problem, data, start, lanes, budget."""
+
+from typing import Any
+
+import streamlit as st
+
+from mbsgd_core.experiment import Experiment, problems
+from mbsgd_core.problems.datasets.base import Dataset
+from mbsgd_core.registry import discover, name_of
+from mbsgd_core.rules.base import Rule
+from mbsgd_core.samplers.base import Sampler
+from mbsgd_core.schedules.base import Schedule
+from mbsgd_core.ui import session
+from mbsgd_core.ui.controls import choice, item_knobs, knob, put
+
+MOST_LANES = 6
+_PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule))
+
+
+def sidebar(experiment: Experiment) -> None:
+    """Draw every setting of the experiment that is not live."""
+    with st.sidebar:
+        _problem(experiment)
+        with st.expander("Start, seed, precision"):
+            _start(experiment)
+            item_knobs(experiment, (), leave_out=("version", "problem", "start", "budget", "lanes", "runs"))
+        st.subheader("Budget", divider=False)
+        item_knobs(experiment.budget, ("budget",))
+        knob(experiment.runs, Experiment.model_fields["runs"], ("runs",), {"unit": ""})
+        _lanes(experiment)
+        if st.button("Reset", help="Back to the first picture.", width="stretch"):
+            st.query_params.clear()
+            st.session_state.pop("experiment")
+            st.rerun()
+
+
+def _problem(experiment: Experiment) -> None:
+    problem = experiment.problem
+    titles = {name: cls.title for name, cls in problems().items()}
+    choice("Problem", titles, name_of(problem), ("problem",), _pick_problem)
+    st.caption(problem.summary)
+    dataset = getattr(problem, "dataset", None)
+    if dataset is not None:
+        fitting = {
+            name: cls.title
+            for name, cls in discover("mbsgd_core.problems.datasets", Dataset).items()
+            if name == name_of(dataset) or (name != "inline" and cls.task == problem.task)
+        }
+        choice("Data set", fitting, name_of(dataset), ("problem", "dataset"), _pick_dataset)
+        item_knobs(dataset, ("problem", "dataset"), leave_out=("x", "y"))
+        _features(experiment)
+    with st.expander("Problem settings", expanded=dataset is None):
+        item_knobs(problem, ("problem",), leave_out=("dataset", "features"))
+
+
+def _features(experiment: Experiment) -> None:
+    problem: Any = experiment.problem
+    every = list(problem.dataset.table(experiment.seed).features)
+    key = "problem/features"
+    st.session_state[key] = list(problem.features or every)
+
+    def picked() -> None:
+        chosen = st.session_state[key]
+        session.change(lambda draft: (put(draft, ("problem", "features"), chosen), _fit(draft)), key, chosen)
+
+    st.multiselect("Features", every, key=key, on_change=picked, help="One or two draw the exact loss surface.")
+    if key in st.session_state.get("rejected", {}):
+        st.error(st.session_state["rejected"][key][1])
+
+
+def _start(experiment: Experiment) -> None:
+    if experiment.problem.parameter_count > 6:
+        st.caption("All lanes start at the problem's own start.")
+        return
+    knob(experiment.start, Experiment.model_fields["start"], ("start",), {})
+
+
+def _lanes(experiment: Experiment) -> None:
+    st.subheader("Lanes", divider=False)
+    for i, lane in enumerate(experiment.lanes):
+        with st.expander(lane.label):
+            knob(lane.label, type(lane).model_fields["label"], ("lanes", i, "label"), {})
+            for part, base in _PARTS:
+                _part(experiment, i, part, base)
+            if len(experiment.lanes) > 1 and st.button("Remove this lane", key=f"remove{i}"):
+                session.change(lambda draft, i=i: draft["lanes"].pop(i))
+                st.rerun()
+    if len(experiment.lanes) < MOST_LANES and st.button("Add a lane", width="stretch"):
+        session.change(_add_lane)
+        st.rerun()
+
+
+def _part(experiment: Experiment, i: int, part: str, base: type) -> None:
+    item = getattr(experiment.lanes[i], part)
+    options = {name: _words(name) for name in discover(f"mbsgd_core.{part}s", base)}
+
+    def pick(name: str) -> None:
+        session.change(lambda draft: _swap(draft["lanes"][i], part, name, experiment))
+
+    label = type(experiment.lanes[i]).model_fields[part].title or part
+    choice(label, options, name_of(item), ("lanes", i, part), pick)
+    item_knobs(item, ("lanes", i, part))
+
+
+def _swap(lane: dict[str, Any], part: str, name: str, experiment: Experiment) -> None:
+    """Another item in one part of a lane; knobs that both have keep their value, required ones get a start value."""
+    package, base = {p: (f"mbsgd_core.{p}s", b) for p, b in _PARTS}[part]
+    fields = discover(package, base)[name].model_fields  # type: ignore[attr-defined]
+    kept = {key: value for key, value in lane[part].items() if key in fields}
+    for key, field in fields.items():
+        if field.is_required() and key not in kept:
+            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            kept[key] = extra.get("suggest")
+    if name != "full_batch" and lane[part].get("name") == "full_batch":
+        kept |= {key: min(32, experiment.problem.sample_count) for key, f in fields.items() if _is_live(f)}
+    lane[part] = {"name": name, **kept}
+
+
+def _is_live(field: Any) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("live"))
+
+
+def _add_lane(draft: dict[str, Any]) -> None:
+    last = draft["lanes"][-1]
+    draft["lanes"].append({**last, "label": f"Lane {len(draft['lanes']) + 1}"})
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize() if len(name) > 5 else name.upper().replace("_", " ")
+
+
+def _pick_problem(name: str) -> None:
+    cls = problems()[name]
+    settings: dict[str, Any] = {"name": name}
+    if "dataset" in cls.model_fields:
+        settings |= _first_data(cls)
+    session.change(lambda draft: (draft.update(problem=settings, start=None), _fit(draft)))
+    st.session_state["suggest"] = True
+
+
+def _first_data(cls: Any) -> dict[str, Any]:
+    """The first data set that fits a model, on the features that make two parameters."""
+    for name, dataset in discover("mbsgd_core.problems.datasets", Dataset).items():
+        if name != "inline" and dataset.task == cls.task:
+            return {"dataset": {"name": name}, **cls.plane_settings(dataset())}
+    return {}
+
+
+def _pick_dataset(name: str) -> None:
+    cls = type(session.current().problem)
+    dataset = discover("mbsgd_core.problems.datasets", Dataset)[name]()
+    settings = {"dataset": {"name": name}, **cls.plane_settings(dataset)}  # type: ignore[attr-defined]
+    session.change(lambda draft: (draft["problem"].update(settings), draft.update(start=None), _fit(draft)))
+    st.session_state["suggest"] = True
+
+
+def _fit(draft: dict[str, Any]) -> None:
+    """After the problem changed: a start that does not fit is dropped, a batch larger than m becomes m."""
+    trial = {**draft, "start": None, "lanes": [{"sampler": "full_batch", "schedule": "constant"}]}
+    problem = Experiment.model_validate(trial).problem
+    if draft["start"] is not None and len(draft["start"]) != problem.parameter_count:
+        draft["start"] = None
+    for lane in draft["lanes"]:
+        for key, value in lane["sampler"].items():
+            if type(value) is int and value > problem.sample_count:
+                lane["sampler"][key] = problem.sample_count

@@ -1,0 +1,76 @@
+"""A real server and a real browser. With CI=true a missing browser is a failure, never a skip."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import ARGUMENTS, find
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in Path(item.fspath).parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    path = find()
+    if path is None:
+        message = "no Chromium: install one (apt-get install chromium), or set CHROMIUM to its path"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    return {**browser_type_launch_args, "executable_path": path, "args": ARGUMENTS}
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """A fresh server on a free port of this machine; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address=127.0.0.1"]
+    options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
+    server = subprocess.Popen(command + options, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait(address: str, server: subprocess.Popen) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            raise RuntimeError("the server ended before it answered")
+        try:
+            urllib.request.urlopen(address, timeout=1)
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the server did not answer within 24 seconds")
+
+
+@pytest.fixture(scope="session")
+def app() -> Iterator[str]:
+    """One server for all tests that do not need a fresh one."""
+    with serve() as address:
+        yield address
+
+
+@pytest.fixture
+def fresh() -> Iterator[str]:
+    """A server that nobody has visited."""
+    with serve() as address:
+        yield address

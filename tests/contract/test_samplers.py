@@ -1,0 +1,132 @@
+"""Every sampler: which samples an epoch visits, in which batches, from which stream."""
+
+import numpy as np
+import pytest
+
+from mbsgd_core.errors import ExperimentError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.registry import discover
+from mbsgd_core.samplers.base import MiniBatchSampler, Sampler
+
+SAMPLERS = discover("mbsgd_core.samplers", Sampler)
+MINI = [name for name, cls in SAMPLERS.items() if issubclass(cls, MiniBatchSampler)]
+PERMUTING = ["in_order", "reshuffle", "shuffle_once"]
+RANDOM = ["reshuffle", "shuffle_once", "with_replacement"]
+
+
+def orders(name: str, seed=0, runs=3, epoch=0, samples=50, **knobs) -> np.ndarray:
+    return SAMPLERS[name].model_validate(knobs).orders(seed, runs, epoch, samples)
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_an_epoch_is_m_visits_of_known_samples(name):
+    visits = orders(name)
+    assert visits.shape == (3, 50)
+    assert visits.dtype == np.int64
+    assert visits.min() >= 0 and visits.max() < 50
+
+
+@pytest.mark.parametrize("name", PERMUTING)
+def test_every_sample_exactly_once_an_epoch(name):
+    for epoch in range(3):
+        assert (np.sort(orders(name, epoch=epoch), axis=1) == np.arange(50)).all()
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_the_same_seed_run_and_epoch_give_the_same_order(name):
+    assert np.array_equal(orders(name, epoch=2), orders(name, epoch=2))
+    # A run's order does not depend on how many runs there are beside it.
+    assert np.array_equal(orders(name, runs=5, epoch=2)[:3], orders(name, epoch=2))
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_runs_and_seeds_differ(name):
+    first, second, third = orders(name)
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    assert not np.array_equal(orders(name, seed=1), orders(name))
+    assert not np.array_equal(orders(name, seed=2**63 - 1), orders(name))
+
+
+@pytest.mark.parametrize("name, changes", [("reshuffle", True), ("with_replacement", True), ("shuffle_once", False)])
+def test_epochs_differ_where_they_should(name, changes):
+    assert np.array_equal(orders(name, epoch=0), orders(name, epoch=1)) is not changes
+
+
+def test_in_order_is_the_stored_order():
+    assert (orders("in_order", epoch=7) == np.arange(50)).all()
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_the_order_does_not_depend_on_the_batch_size(name):
+    assert np.array_equal(orders(name, batch_size=1), orders(name, batch_size=32, drop_last=True))
+
+
+def test_full_batch_draws_nothing():
+    sampler = SAMPLERS["full_batch"]()
+    assert sampler.orders(0, 3, 0, 50) is None
+    assert sampler.sizes(50) == [50]
+
+
+def test_with_replacement_misses_the_share_it_should():
+    m, epochs = 100, 2000
+    visits = orders("with_replacement", runs=epochs, samples=m)
+    seen = np.zeros((epochs, m), dtype=bool)
+    seen[np.arange(epochs)[:, None], visits] = True
+    missed = 1 - seen.mean(1)
+    share, pair = (1 - 1 / m) ** m, (1 - 2 / m) ** m
+    deviation = np.sqrt((share * (1 - share) / m + (pair - share**2) * (m - 1) / m) / epochs)
+    assert abs(missed.mean() - share) < 5 * deviation
+    assert abs(share - 0.368) < 0.003
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_first_visits_are_uniform(name):
+    m, runs = 10, 20_000
+    counts = np.bincount(orders(name, runs=runs, samples=m)[:, 0], minlength=m)
+    assert (abs(counts - runs / m) < 5 * np.sqrt(runs * 0.1 * 0.9)).all()
+
+
+@pytest.mark.parametrize("name", MINI)
+@pytest.mark.parametrize(
+    "samples, size, drop_last, sizes",
+    [
+        (10, 4, False, [4, 4, 2]),
+        (10, 4, True, [4, 4]),
+        (10, 5, False, [5, 5]),
+        (10, 5, True, [5, 5]),
+        (10, 10, True, [10]),
+        (10, 1, False, [1] * 10),
+        (10, 6, True, [6]),
+        (1, 1, False, [1]),
+    ],
+)
+def test_sizes(name, samples, size, drop_last, sizes):
+    sampler = SAMPLERS[name](batch_size=size, drop_last=drop_last)
+    assert sampler.size(samples) == size
+    assert sampler.sizes(samples) == sizes
+
+
+def test_an_epoch_of_mnist_in_batches_of_64():
+    sampler = SAMPLERS["reshuffle"]
+    assert sampler(batch_size=64).sizes(60_000) == [64] * 937 + [32]
+    assert sampler(batch_size=64, drop_last=True).sizes(60_000) == [64] * 937
+
+
+def experiment(sampler: dict, samples: int = 10) -> Experiment:
+    lane = {"sampler": sampler, "schedule": "constant"}
+    return Experiment.model_validate({"problem": {"name": "quadratic", "samples": samples}, "lanes": [lane]})
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("name", MINI)
+def test_a_batch_larger_than_the_data_names_the_field(name, drop_last):
+    with pytest.raises(ExperimentError, match=r"lanes\.0\.sampler\.batch_size: given 11.*1 to 10"):
+        experiment({"name": name, "batch_size": 11, "drop_last": drop_last})
+    for size in (6, 10):  # drop_last with b <= m always leaves a batch
+        assert experiment({"name": name, "batch_size": size, "drop_last": drop_last}).updates(0) >= 20
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "4", True, None])
+def test_batch_sizes_that_are_none_are_refused(size):
+    with pytest.raises(ExperimentError, match="batch_size"):
+        experiment({"name": "reshuffle", "batch_size": size})
