@@ -295,8 +295,8 @@ def _objective(plan: _Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
 def _diverged(state: State, numbers: np.ndarray, block: Tensor, wanted: np.ndarray, loss: np.ndarray) -> np.ndarray:
     """The first bad update of every run, -1 where there is none yet."""
     bad = ~torch.isfinite(block).all(-1).cpu().numpy().T  # (R, n)
-    limit = DIVERGED * np.maximum(np.abs(state.first_loss), 1.0)
-    bad[:, wanted] |= ~(np.abs(loss) <= limit[:, None])
+    yardstick = np.maximum(np.abs(state.first_loss), 1.0)[:, None]
+    bad[:, wanted] |= ~(np.abs(loss) / DIVERGED <= yardstick)  # divided, since a huge yardstick would overflow
     first = np.where(bad.any(1), numbers[bad.argmax(1)], -1)
     return np.where(state.diverged_at >= 0, state.diverged_at, first)
 

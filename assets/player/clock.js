@@ -13,7 +13,7 @@ export const CLOCKS = {
   epochs: { label: "epochs", title: "epoch", of: (lane, u) => u / lane.updates_per_epoch },
   updates: { label: "updates", title: "update", of: (lane, u) => u },
   samples: { label: "samples", title: "samples spent", of: samplesAfter },
-  seconds: { label: "seconds, measured", title: "seconds (measured)", of: (lane, u) => u * lane.seconds_per_update },
+  seconds: { label: "seconds", title: "seconds (measured)", of: (lane, u) => u * lane.seconds_per_update },
 };
 
 /** The clock's time of each record of a lane; made once, kept on the lane. */

@@ -165,26 +165,25 @@ export function createLoss(player) {
     };
     picture = { left, top, width, height, right: left + width, size,
       toX: mapper(xaxis, left, width, false), toY: mapper(yaxis, top, height, true) };
+    picture.levels = levels();
     for (const canvas of [faint, bright]) {
       const context = fresh(canvas, ...size);
       context.save();
       context.beginPath();
       context.rect(left, top, width, height);
       context.clip();
-      if (canvas === bright) levels(context);
       drawCurves(context, series, picture);
       context.restore();
     }
     draw();
   }
 
-  /** The target and the optimum as thin lines with their names. */
-  function levels(context) {
-    const { theme, header } = player;
-    const lines = [[header.target?.loss, header.target?.text ?? "target", [5, 4]], [header.problem.optimal_value, "optimum", [1.5, 3]]];
-    const marked = fresh(marks, ...picture.size);
-    marked.font = context.font = `11px ${theme.font}`;
-    picture.levels = lines.filter(([value]) => Number.isFinite(value)).map(([value, name, dash]) => ({ y: picture.toY(value), name, dash }))
+  /** Where the target and the optimum lie, if in sight. */
+  function levels() {
+    const { problem, target } = player.header;
+    return [[target?.loss, target?.text ?? "target", [5, 4]], [problem.optimal_value, "optimum", [1.5, 3]]]
+      .filter(([value]) => Number.isFinite(value))
+      .map(([value, name, dash]) => ({ y: picture.toY(value), name, dash }))
       .filter(({ y }) => y >= picture.top && y <= picture.top + picture.height);
   }
 
@@ -205,6 +204,11 @@ export function createLoss(player) {
       context.moveTo(left, y);
       context.lineTo(right, y);
       context.stroke();
+      context.setLineDash([]);
+      context.strokeStyle = theme.background;
+      context.lineWidth = 4;
+      context.strokeText(name, right - 4, y - 4);
+      context.lineWidth = 1;
       context.fillStyle = theme.soft;
       context.fillText(name, right - 4, y - 4);
     }

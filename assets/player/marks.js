@@ -7,10 +7,15 @@ const REACH = 62; // px of the longest arrow over all panels
 const HALO = "rgba(255,255,255,.95)";
 const EDGE = "rgba(0,0,0,.6)";
 
+/** Dashes of the predicted covariances. */
+export const DASHES = { with: [6, 4], without: [1.5, 3] };
+
 /** Pixels per unit of gradient, common to all panels: lengths may be compared from panel to panel. */
-export function arrowScale(lanes, records, view) {
+export function arrowScale(lanes, records, infos, view) {
   let longest = 0;
   lanes.forEach((lane, i) => {
+    const scatter = infos[i]?.measured; // room for the 2-sigma ellipse too
+    if (scatter) longest = Math.max(longest, 1.2 * Math.hypot(Math.sqrt(scatter[0][0]) * view.perX, Math.sqrt(scatter[1][1]) * view.perY));
     for (const field of [lane.gradient, lane.batchGradient]) {
       if (!field) continue;
       const length = Math.hypot(field[2 * records[i]] * view.perX, field[2 * records[i] + 1] * view.perY);
@@ -21,17 +26,26 @@ export function arrowScale(lanes, records, view) {
 }
 
 /** Strokes a path three times: dark edge, white halo, colour. */
-function outlined(context, color, width, trace, dash = []) {
-  context.lineCap = dash.length ? "butt" : "round";
+function outlined(context, color, width, trace) {
+  context.lineCap = "round";
+  context.beginPath();
+  trace(context);
   for (const [style, extra] of [[EDGE, 2.8], [HALO, 1.8], [color, 0]]) {
     context.strokeStyle = style;
     context.lineWidth = width + extra;
-    context.setLineDash(extra ? [] : dash);
-    context.beginPath();
-    trace(context);
     context.stroke();
   }
-  context.setLineDash([]);
+}
+
+/** An ellipse through centre + cos t * one + sin t * two, in pixels. */
+function ellipse(context, [x, y], one, two) {
+  for (let i = 0; i <= 60; i += 1) {
+    const t = (i * Math.PI) / 30;
+    const px = x + one[0] * Math.cos(t) + two[0] * Math.sin(t);
+    const py = y + one[1] * Math.cos(t) + two[1] * Math.sin(t);
+    if (i) context.lineTo(px, py);
+    else context.moveTo(px, py);
+  }
 }
 
 function arrow(context, x, y, dx, dy, color, width) {
@@ -49,22 +63,27 @@ function arrow(context, x, y, dx, dy, color, width) {
   });
 }
 
-/** The 2-sigma ellipse of a covariance matrix around (x, y), in gradient units times scale. */
-function spread(context, [[a, b], [, c]], x, y, scale, view, color, dash) {
+/** The 2-sigma ellipse of a covariance matrix around a point, in gradient units times scale. */
+function spread(context, [[a, b], [, c]], centre, scale, view, color, dash) {
   const first = Math.sqrt(Math.max(a, 0)); // Cholesky: covariance = L L^T
   const cross = first > 0 ? b / first : 0;
   const second = Math.sqrt(Math.max(c - cross * cross, 0));
-  const kx = 2 * scale * view.perX;
-  const ky = 2 * scale * view.perY;
-  outlined(context, color, 1.4, (path) => {
-    for (let i = 0; i <= 60; i += 1) {
-      const t = (i * Math.PI) / 30;
-      const px = x + kx * first * Math.cos(t);
-      const py = y - ky * (cross * Math.cos(t) + second * Math.sin(t));
-      if (i) path.lineTo(px, py);
-      else path.moveTo(px, py);
-    }
-  }, dash);
+  const [kx, ky] = [2 * scale * view.perX, -2 * scale * view.perY];
+  const trace = (path) => ellipse(path, centre, [kx * first, ky * cross], [0, ky * second]);
+  if (!dash) {
+    outlined(context, color, 1.6, trace);
+    return;
+  }
+  context.lineCap = "butt";
+  context.beginPath();
+  trace(context);
+  for (const [style, width, pattern] of [["rgba(255,255,255,.5)", 3, []], [color, 1.4, dash]]) {
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.setLineDash(pattern);
+    context.stroke();
+  }
+  context.setLineDash([]);
 }
 
 /** The batches this one might have been: their descent directions, and how they scatter. */
@@ -91,10 +110,10 @@ function fan(context, lane, info, x, y, scale, view) {
     context.stroke();
     context.fill();
   }
-  const [cx, cy] = tip(info.gradient);
-  if (info.predicted_with) spread(context, info.predicted_with, cx, cy, scale, view, "#222", [6, 4]);
-  if (info.predicted_without) spread(context, info.predicted_without, cx, cy, scale, view, "#222", [1.5, 3]);
-  if (info.measured) spread(context, info.measured, cx, cy, scale, view, lane.color, []);
+  const centre = tip(info.gradient);
+  if (info.measured) spread(context, info.measured, centre, scale, view, lane.color, null);
+  if (info.predicted_with) spread(context, info.predicted_with, centre, scale, view, "#111", DASHES.with);
+  if (info.predicted_without) spread(context, info.predicted_without, centre, scale, view, "#111", DASHES.without);
 }
 
 /** Where all runs end: a dot each, and their 2-sigma ellipse. */
@@ -110,16 +129,9 @@ function endings(context, lane, view) {
     context.fill();
   }
   if (!lane.ellipse) return;
-  const { centre, axes: [one, two] } = lane.ellipse;
-  outlined(context, lane.color, 1.6, (c) => {
-    for (let i = 0; i <= 60; i += 1) {
-      const t = (i * Math.PI) / 30;
-      const x = view.x(centre[0] + one[0] * Math.cos(t) + two[0] * Math.sin(t));
-      const y = view.y(centre[1] + one[1] * Math.cos(t) + two[1] * Math.sin(t));
-      if (i) c.lineTo(x, y);
-      else c.moveTo(x, y);
-    }
-  });
+  const { centre, axes } = lane.ellipse;
+  const [one, two] = axes.map(([dx, dy]) => [dx * view.perX, -dy * view.perY]);
+  outlined(context, lane.color, 1.6, (c) => ellipse(c, [view.x(centre[0]), view.y(centre[1])], one, two));
 }
 
 /** A cross where the path leaves: at its last finite point, or where that lies outside, at the edge of the view. */

@@ -1,13 +1,17 @@
 /** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
 
-import { fresh, h, sheet, write } from "./dom.js";
-import { arrowScale, drawMarks } from "./marks.js";
+import { fresh, h, sheet, svg, write } from "./dom.js";
+import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
 import * as text from "./text.js";
 import { swatch } from "./theme.js";
 import { Trail } from "./trail.js";
 
 const STILL = 4; // px: a pointer that moved further was dragging or zooming
+
+/** A short line for the legend. */
+const key = (dash) => svg("svg", { viewBox: "0 0 18 8", class: "mb-key" },
+  svg("line", { x1: 0, y1: 4, x2: 18, y2: 4, stroke: "currentColor", "stroke-width": 1.6, "stroke-dasharray": dash.join(" ") }));
 
 /** Makes the panels. */
 export function createPanels(player) {
@@ -36,7 +40,8 @@ export function createPanels(player) {
       const note = h("span", { class: "mb-note" });
       const chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
       const badge = h("div", { class: "mb-badge", hidden: true });
-      const legend = h("div", { class: "mb-legend", hidden: true });
+      const legend = h("div", { class: "mb-legend", hidden: true, title: "Gradients of other batches of this size: 2 sigma measured, and predicted" },
+        "2σ of batches:", key([]), "measured", key(DASHES.with), "with", key(DASHES.without), "without repl.");
       const under = h("div", { class: "mb-under", hidden: true });
       const summary = h("p", { class: "mb-hidden" });
       const plot = h("div", { class: "mb-plot" }, chart, badge, legend, under);
@@ -158,7 +163,8 @@ export function createPanels(player) {
   function draw() {
     const first = panels.find((panel) => panel.ready);
     if (!first) return;
-    const scale = arrowScale(player.lanes, player.records.map((k, i) => Math.min(k, player.lanes[i].last)), viewOf(first.chart));
+    const scale = arrowScale(player.lanes, player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
+      player.lanes.map((_, i) => player.cursorInfo(i)), viewOf(first.chart));
     panels.forEach((panel, i) => {
       if (!panel.ready || !panel.visible) return;
       const lane = player.lanes[i];
@@ -175,7 +181,6 @@ export function createPanels(player) {
       panel.badge.hidden = !gone;
       if (gone) write(panel.badge, `diverged at update ${text.count(lane.diverged_at)}`);
       panel.legend.hidden = !info;
-      if (info) write(panel.legend, "other batches, 2σ:  ─ measured  ╌ with  ··· without replacement");
       write(panel.readout, `loss ${text.steady(lane.loss[k])} · update ${text.count(lane.update[k])}`);
     });
   }

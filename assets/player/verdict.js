@@ -9,9 +9,9 @@ const COLUMNS = [
   ["samples", "Gradients of single samples computed", (v) => text.count(v.samples)],
   ["epochs", "Passes over the data", (v) => text.num(v.epochs)],
   ["seconds", "Measured computing time", (v) => text.seconds(v.seconds)],
-  ["final loss", "Full objective at the end", (v) => text.num(v.final_loss)],
-  ["best loss", "Lowest full objective on the way", (v) => text.num(v.best_loss)],
-  ["excess", "Final loss above the optimum", (v) => text.num(v.excess)],
+  ["final loss", "Full objective at the end", (v) => text.steady(v.final_loss)],
+  ["best loss", "Lowest full objective on the way", (v) => text.steady(v.best_loss)],
+  ["excess", "Final loss above the optimum", (v) => text.steady(v.excess)],
 ];
 
 /** What the target cost, in the clock's unit. */
@@ -41,7 +41,7 @@ export function createVerdict(player) {
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "lane"),
       COLUMNS.map(([name, title]) => h("th", { scope: "col", title }, name)), target,
       h("th", { scope: "col", title: "Spread of the batch gradients" }, "noise"),
-      h("th", { scope: "col" }, "stable?"), h("th", { scope: "col" }, "why"))), body);
+      h("th", { scope: "col", class: "mb-words" }, "stable?"), h("th", { scope: "col", class: "mb-words" }, "why"))), body);
   const element = h("section", { class: "mb-judgement", "aria-label": "Verdict of the comparison" }, sentence,
     h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" }, table));
   let rows = new Map();

@@ -20,7 +20,7 @@ def training(experiment_json: str, job: Job) -> Chain:
     lanes, picture = yield tasks.compare_and_picture, (experiment_json, BUDGET)
     drawn, interval = time.monotonic(), REDRAW
     while (i := tasks.next_lane(lanes)) is not None:
-        job.show(_progress(lanes), _result(lanes, picture))
+        job.tell(progress=_progress(lanes), result=_result(lanes, picture))
         lanes[i] = lanes[i].grown((yield tasks.chunk, (lanes[i].state, CHUNK, lanes[i].pace)))
         begun = time.monotonic()
         if tasks.next_lane(lanes) is None or begun - drawn > interval:

@@ -19,12 +19,13 @@ class Job:
         self.progress = 0.0
         self.message = "Waiting for a free worker."
         self.result: Any = None  # the newest, partial ones too
+        # The runner's own notes:
+        self.chain: Chain
+        self.task: Task  # the next, or the one that runs
+        self.seconds: float | None = None  # that the last one took
+        self.deaths = 0  # of workers, in this one
         self._changed = threading.Condition()
         self._cancel = cancel
-        self._chain: Chain
-        self._task: Task  # the next, or the one that runs
-        self._seconds: float | None = None  # that the last one took
-        self._deaths = 0  # of workers, in this one
 
     @property
     def over(self) -> bool:
@@ -48,7 +49,8 @@ class Job:
         """Stop it; what is known so far stays in `result`."""
         self._cancel(self)
 
-    def _set(self, **fields: Any) -> None:
+    def tell(self, **fields: Any) -> None:
+        """Change fields and wake who waits; for the runner and the chains."""
         with self._changed:
             vars(self).update(fields)
             self._changed.notify_all()

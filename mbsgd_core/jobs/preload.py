@@ -7,10 +7,17 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: several threads a worker are up to 300 times slower on shared cores
 
-import torch  # noqa: E402
+import torch
 
-from mbsgd_core.experiment import problems  # noqa: E402
-from mbsgd_core.measures import cursor, picture  # noqa: E402, F401
+from mbsgd_core.experiment import problems
+from mbsgd_core.measures import cursor, picture  # noqa: F401
+from mbsgd_core.problems.datasets.base import Dataset
+from mbsgd_core.registry import discover
+from mbsgd_core.rules.base import Rule
+from mbsgd_core.samplers.base import Sampler
+from mbsgd_core.schedules.base import Schedule
 
 torch.set_num_threads(1)
 problems()
+for base in (Sampler, Rule, Schedule, Dataset):
+    discover(base.__module__.removesuffix(".base"), base)

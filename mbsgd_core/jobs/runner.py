@@ -140,8 +140,8 @@ class Runner:
             if len(self._newest) >= WAITING:
                 raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
             job = Job(owner, name, self._cancel)
-            job._chain = chain(job)
-            job._task = next(job._chain)
+            job.chain = chain(job)
+            job.task = next(job.chain)
             self._newest[owner] = job
             self._queue.append(job)
             self._give_turns()
@@ -166,33 +166,32 @@ class Runner:
         if self._newest.get(job.owner) is job:
             del self._newest[job.owner]
         if not job.over:
-            job._set(state=state, message=message, **fields)
+            job.tell(state=state, message=message, **fields)
 
     def _give_turns(self) -> None:
         while self._queue and self._free and not self._closed:
             job, slot = self._queue.popleft(), self._free.pop()
             now = time.monotonic()
-            limit = UNKNOWN if job._seconds is None else max(LEAST, SLACK * job._seconds)
+            limit = UNKNOWN if job.seconds is None else max(LEAST, SLACK * job.seconds)
             self._turns[slot], self._ends[slot] = _Turn(job, now, limit), now + limit
             if job.state == "queued":
-                job._set(state="running", message="Training.")
-            function, args = job._task
+                job.tell(state="running", message="Training.")
+            function, args = job.task
             # The kernel's limit is the second line, for when nobody watches any more.
-            future = slot.submit(function, *args, cpu_seconds=limit + LEAST)
+            future = _submit(slot, function, *args, cpu_seconds=limit + LEAST)
             future.add_done_callback(partial(self._turn_ended, slot))
 
     def _turn_ended(self, slot: Slot, future: Future) -> None:
         """Runs in the slot's own thread, as soon as the worker's answer is there."""
         with self._lock:
             turn, late = self._turns.pop(slot), time.monotonic() > self._ends.pop(slot)
-            job = turn.job
-            error = BrokenExecutor() if future.cancelled() else future.exception()
+            job, error = turn.job, _error(future)
             if isinstance(error, BrokenExecutor):
                 self._repairs.put(slot)
                 self._worker_died(job, turn.limit if late else None)
             else:
                 self._free.append(slot)
-                job._seconds, job._deaths = time.monotonic() - turn.begun, 0
+                job.seconds, job.deaths = time.monotonic() - turn.begun, 0
                 if not job.over:
                     self._go_on(job, future, error)
             self._give_turns()
@@ -200,17 +199,17 @@ class Runner:
     def _worker_died(self, job: Job, limit: float | None) -> None:
         if job.over:
             return
-        job._deaths += 1
+        job.deaths += 1
         if limit is not None:
             self._end(job, "failed", f"A step of this run took more than {limit:.0f} s and was stopped; ask for less.")
-        elif job._deaths > RETRIES:
+        elif job.deaths > RETRIES:
             self._end(job, "failed", "This run ended its worker process three times; it may need too much memory.")
         else:
             self._queue.appendleft(job)
 
     def _go_on(self, job: Job, future: Future, error: BaseException | None) -> None:
         try:
-            job._task = job._chain.throw(error) if error is not None else job._chain.send(future.result())
+            job.task = job.chain.throw(error) if error is not None else job.chain.send(future.result())
             self._queue.append(job)
         except StopIteration as stop:
             if isinstance(job.name, str):
@@ -231,7 +230,7 @@ class Runner:
                 slot = None
             if slot is not None:
                 slot.kill()
-                slot.submit(ready).add_done_callback(partial(self._worker_ready, slot))
+                _submit(slot, ready).add_done_callback(partial(self._worker_ready, slot))
             with self._lock:
                 now = time.monotonic()
                 late = [slot for slot, end in self._ends.items() if now > end]
@@ -241,14 +240,27 @@ class Runner:
             slot.kill()
 
     def _worker_ready(self, slot: Slot, future: Future) -> None:
-        with self._lock:
-            error = BrokenExecutor() if future.cancelled() else future.exception()
-            if error is None:
+        error = _error(future)
+        if error is None:
+            with self._lock:
                 self._free.append(slot)
                 self._give_turns()
-                return
-        if not self._closed:
+        elif not self._closed:
             _log.error("a worker process could not be started: %r", error)
-            threading.Timer(1.0, self._repairs.put, [slot]).start()
+            again = threading.Timer(1.0, self._repairs.put, [slot])
+            again.daemon = True
+            again.start()
 
 
+def _submit(slot: Slot, function: Callable[..., Any], *args: Any, **limits: float) -> Future:
+    """slot.submit, where a worker that cannot be started counts as one that died."""
+    try:
+        return slot.submit(function, *args, **limits)
+    except (OSError, RuntimeError) as error:
+        failed: Future = Future()
+        failed.set_exception(BrokenExecutor(str(error)))
+        return failed
+
+
+def _error(future: Future) -> BaseException | None:
+    return BrokenExecutor("killed") if future.cancelled() else future.exception()

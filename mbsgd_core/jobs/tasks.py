@@ -20,6 +20,7 @@ from mbsgd_core.types import State, Trace
 NUMBERS, RECORDS = 2_000_000, 200
 FIRST = 64  # updates, before their pace is known
 TIMED = 2e-3  # seconds: fewer updates than take so long say little about the time of one
+SLOW = 2e-2  # seconds: an update that takes so long needs no repetition
 
 
 class LaneRun(NamedTuple):
@@ -142,17 +143,25 @@ def _alone(experiment: Experiment, lane: int) -> Experiment:
 
 @lru_cache(maxsize=256)
 def _seconds_per_update(alone: Experiment) -> float:
-    """Wall time of one update, measured as timeit does: more and more of them until they take long enough."""
+    """Wall time of one update: of many in one call, less a call for one, so that what a call costs is left out."""
+    updates, n = alone.updates(0), 1
+    if not updates:
+        return 0.0
+    cold = _timed(alone, 1)
+    if cold > SLOW or updates == 1:
+        return cold
+    one = seconds = _timed(alone, 1)
+    while n < updates and seconds < max(TIMED, 4 * one):
+        n = min(2 * n, updates)
+        seconds = _timed(alone, n)
+    return (seconds - one) / (n - 1) if seconds > one else seconds / n
+
+
+def _timed(alone: Experiment, n: int) -> float:
+    """Wall time of n updates from the start; `every` keeps the objective out of it."""
     from mbsgd_core import engine
 
-    updates, best, n = alone.updates(0), np.inf, 1
-    state = engine.init(alone, 0)
-    while updates:
-        begun = perf_counter()
-        after, _ = engine.advance(state, n, every=updates)  # `every` keeps the objective out of it
-        seconds = perf_counter() - begun
-        best = min(best, seconds / after.update)
-        if seconds >= TIMED or after.update == updates:
-            return best
-        n *= 2
-    return 0.0
+    state, every = engine.init(alone, 0), alone.updates(0)
+    begun = perf_counter()
+    engine.advance(state, n, every)
+    return perf_counter() - begun

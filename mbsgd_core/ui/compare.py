@@ -5,16 +5,17 @@ from typing import Any
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.errors import LabError
+from mbsgd_core.errors import JobError, LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures import payload
+from mbsgd_core.figures.payload import message
 from mbsgd_core.jobs.runner import Runner
-from mbsgd_core.ui import frame, live, presets, session, tiles
+from mbsgd_core.ui import frame, live, session, tiles
 from mbsgd_core.ui.player import event, player, plotly_url
 from mbsgd_core.ui.sidebar import sidebar
 
 # A first answer within this time makes one picture; what takes longer is shown while it grows.
-PATIENCE = 0.4
+PATIENCE, LONGEST = 0.4, 20.0  # seconds
+STATUS = {"queued": "running", "running": "running", "done": "done", "failed": "failed", "cancelled": "failed"}
 
 
 @st.cache_resource(show_spinner=False)
@@ -45,12 +46,80 @@ def main() -> None:
 @st.fragment
 def _stage() -> None:
     """The player, and everything that it asks for."""
-    if st.session_state.pop("whole_page", False):
+    state = st.session_state
+    if state.pop("whole_page", False):
         st.rerun()
     experiment = session.current()
     try:
-        message = _message(experiment)
+        payload = _payload(experiment)
     except LabError as error:
         st.error(str(error))
         return
-    player(message, on_drag=_on_drag, on_start=_on_start, on_cursor=_on_cursor, on_poll=_on_poll)
+    player(payload, on_drag=_on_drag, on_start=_on_start, on_cursor=_on_cursor, on_poll=_on_poll)
+
+
+def _payload(experiment: Experiment) -> bytes:
+    state, text = st.session_state, experiment.to_json()
+    job = runner().submit(state["owner"], text)
+    job.wait(PATIENCE, partial_result=True)
+    if job.result is None:
+        job.wait(LONGEST, partial_result=True)
+    if job.result is None:
+        raise JobError(job.message)
+    samples = experiment.problem.sample_count
+    return message(
+        job.result["picture"],
+        experiment,
+        seq=state.get("seq", 0),
+        key=f"{job.result['picture']['key']}-{state.get('picture', 0)}",
+        status={"state": STATUS[job.state], "progress": job.progress, "message": job.message},
+        clock=state.get("clock", "epochs"),
+        link=share.to_query(experiment),
+        knobs=live.headers(samples),
+        lane_knobs=[live.values(lane, samples) for lane in experiment.lanes],
+        autoplay=state.get("autoplay", True),
+        theme=st.context.theme.type,
+        embed=frame.embedded(),
+        plotly=plotly_url(),
+        look_for=state.get("look_for") or None,
+        cursor=_at_cursor(text),
+    )
+
+
+def _at_cursor(experiment_json: str) -> dict[str, Any] | None:
+    """The answer to the player's newest question about a record, if it is still about this experiment."""
+    question = st.session_state.get("question")
+    if not question or question["about"] != experiment_json:
+        return None
+    lanes = runner().at_cursor(st.session_state["owner"], experiment_json, question["indices"])
+    return {"seq": question["seq"], "lanes": lanes}
+
+
+def _heard(name: str) -> dict[str, Any]:
+    """A message of the player; what it says is remembered as acknowledged."""
+    told = event(name)
+    st.session_state["seq"] = max(st.session_state.get("seq", 0), int(told.get("seq", 0)))
+    return told
+
+
+def _on_drag() -> None:
+    told, experiment = _heard("drag"), session.current()
+    session.change(lambda draft: live.apply(draft, experiment, told))
+    st.session_state["whole_page"] = bool(told.get("final"))
+
+
+def _on_start() -> None:
+    told, parameters = _heard("start"), session.current().problem.parameter_count
+    if parameters <= 2:  # a point of a projected plane names no start
+        session.change(lambda draft: draft.update(start=[told["x"], told["y"]][:parameters]))
+        st.session_state["whole_page"] = True
+
+
+def _on_cursor() -> None:
+    told = _heard("cursor")
+    about = session.current().to_json()
+    st.session_state["question"] = {"seq": told["seq"], "indices": told["indices"], "about": about}
+
+
+def _on_poll() -> None:
+    _heard("poll")

@@ -16,10 +16,11 @@ _VENDOR = st.components.v1.declare_component("vendor", path=str(ROOT / "assets" 
 
 # The page may be hosted below a sub-path: find it from where Streamlit's own scripts came from.
 _LOADER = """
-const root = new URL("..", document.querySelector('script[type="module"][src]').src).href;
-const files = root + "component/__FILES__";
+// Streamlit's own entry script lies at static/js/ below the root.
+const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
+const base = root + "component/__FILES__";
 export default function (component) {
-  import(files + "/main.js").then(player => player.render({ ...component, base: files, root }));
+  import(base + "/main.js").then(player => player.render({ ...component, base }));
 }
 """
 
@@ -27,8 +28,8 @@ KEY = "player"
 
 
 def plotly_url() -> str:
-    """Where the browser finds plotly.js, relative to the app's root."""
-    return f"component/{_VENDOR.name}/plotly-cartesian.min.js"
+    """Where the browser finds plotly.js, relative to the player's own files."""
+    return f"../{_VENDOR.name}/plotly-cartesian.min.js"
 
 
 @st.cache_resource(show_spinner=False)

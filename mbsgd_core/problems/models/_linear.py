@@ -158,9 +158,9 @@ class LinearSum(FiniteSum):
     def gather(self, indices: "Tensor") -> Sequence[Batch]:
         x, y = self.x[indices], self.y[indices]  # (n, R, B, P), (n, R, B)
         if indices.shape[1] == 1:
-            x, y = x[:, 0], y  # (n, B, P), (n, 1, B): plain matrices, the cheapest products
+            x = x[:, 0]  # one run: plain matrices (B, P) and (1, B), the cheapest products
         else:
-            y = y[:, :, None]  # (n, R, 1, B)
+            y = y[:, :, None]  # one row (1, B) for each run
         return list(zip(x.unbind(0), x.mT.contiguous().unbind(0), y.unbind(0), strict=True))
 
     def gradient(self, theta: "Tensor", batch: Batch) -> "Tensor":

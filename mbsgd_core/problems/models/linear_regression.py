@@ -65,9 +65,9 @@ class SquaredSum(LinearSum):
         super().__init__(problem, seed, dtype, device)
         rows, _ = _rows(problem, seed)
         root = np.linalg.qr(rows / np.sqrt(self.samples), mode="r")  # (P, P) or (N, P): small, whatever N is
-        best = problem.solution(seed)
-        self._least = best.value
-        self._best = self.x.new_tensor(best.minimizers[0])
+        best = problem.optimum(seed)
+        self._least = problem.value(best, seed)
+        self._best = self.x.new_tensor(best)
         self._root = self.x.new_tensor(root.T.copy())
 
     def objective(self, theta: "Tensor") -> "Tensor":

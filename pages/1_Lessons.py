@@ -1,0 +1,42 @@
+"""Lessons: every preset as a card, with what it teaches and what to look for."""
+
+from urllib.parse import parse_qsl
+
+import streamlit as st
+
+from mbsgd_core import share
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.ui import frame, presets
+
+COLUMNS = 3
+
+
+def card(name: str, preset: dict) -> None:
+    """One lesson: its picture, its sentences, and the link that opens it."""
+    with st.container(border=True, height="stretch"):
+        st.html(f'<div class="lesson" role="img" aria-label="Paths of this lesson">{presets.picture(name)}</div>')
+        st.subheader(preset["title"], anchor=name)
+        st.write(preset["lesson"])
+        st.caption(f"Look for: {preset['look_for']}")
+        link = share.to_query(Experiment.model_validate(preset["experiment"]))
+        st.page_link("app.py", label="Open in Compare", icon=":material/play_arrow:", query_params=parse_qsl(link))
+
+
+def main() -> None:
+    """Draw the page."""
+    frame.begin("Lessons")
+    st.title("Lessons", anchor=False)
+    st.write(
+        "Each lesson is one experiment on real mini-batches. Open it, let it play, then change one thing: its link "
+        "carries every setting, so what you see is what your students see."
+    )
+    st.html("<style>.lesson svg {width: 100%; height: 110px; border-radius: 6px; background: #00224e}</style>")
+    lessons = list(presets.all_presets().items())
+    for row in range(0, len(lessons), COLUMNS):
+        for column, (name, preset) in zip(st.columns(COLUMNS), lessons[row : row + COLUMNS], strict=False):
+            with column:
+                card(name, preset)
+    frame.end()
+
+
+main()
