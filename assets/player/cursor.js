@@ -6,7 +6,7 @@ import * as text from "./text.js";
 import { swatch } from "./theme.js";
 
 const PACE = 90; // ms between two readings while it plays
-const FEW = 4; // batch indices shown
+const FEW = 3; // batch indices shown
 
 const norm = (field, k) => (field ? Math.hypot(field[2 * k], field[2 * k + 1]) : NaN);
 
@@ -25,7 +25,7 @@ function batchText(lane, k) {
   const batch = batchAt(lane, k);
   if (!batch) return text.plural(size, "sample");
   const first = Array.from(batch.subarray(0, FEW), (i) => `#${i}`).join(" ");
-  return batch.length > FEW ? `${first} … (${text.count(batch.length)})` : first;
+  return batch.length > FEW ? `${first} … of ${text.count(batch.length)}` : first;
 }
 
 const ROWS = [

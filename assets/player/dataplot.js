@@ -1,7 +1,7 @@
 /** The data in original units: the current batch lit up, and the current fit. */
 
 import { fresh, h, sheet } from "./dom.js";
-import { batchAt } from "./payload.js";
+import { batchAt, isFull } from "./payload.js";
 import * as text from "./text.js";
 import { swatch, traceMarker } from "./theme.js";
 
@@ -140,7 +140,7 @@ export function createDataPlot(player) {
     context.beginPath();
     context.rect(PAD.left, PAD.top, frame.width, frame.height);
     context.clip();
-    const full = lane.sizes[0] === lane.samples;
+    const full = isFull(lane);
     const batch = lane.update[k] >= lane.updates ? [] : full ? frame.x.keys() : (batchAt(lane, k) ?? []);
     context.fillStyle = lane.color;
     for (const i of batch) dot(context, frame, i, frame.toX, frame.toY, full ? 2.3 : 4);

@@ -10,7 +10,7 @@ const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: 
 /** Rounds a range outward, so that axes stay put while a slider is dragged. */
 function roomy([low, high], log) {
   if (!(high > low)) return log ? [low - 0.5, high + 0.5] : [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
-  const step = log ? 0.5 : 10 ** Math.floor(Math.log10(high - low)) / 2;
+  const step = log ? (high - low < 2 ? 0.1 : 0.5) : 10 ** Math.floor(Math.log10(high - low)) / 2;
   return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
 }
 
@@ -19,14 +19,15 @@ export function createLoss(player) {
   const chart = h("div", { class: "mb-chart", "aria-hidden": "true" });
   const plot = h("div", { class: "mb-plot" }, chart);
   const toggle = (label, title) => {
-    const input = h("input", { type: "checkbox", onchange: () => { zoomed = false; rescale(); } });
+    const input = h("input", { type: "checkbox", onchange: () => reclock() });
     return { input, element: h("label", { class: "mb-check", title }, input, label) };
   };
   const logY = toggle("log loss", "Logarithmic loss axis");
   const logX = toggle("log time", "Logarithmic time axis");
+  const excess = toggle("above optimum", "Loss minus the optimal loss");
   const element = h("section", { class: "mb-loss", "aria-label": "Loss" },
     h("header", { class: "mb-head" }, h("strong", {}, "Loss"), h("span", { class: "mb-note" }, "full objective, all lanes"),
-      logY.element, logX.element), plot);
+      excess.element, logY.element, logX.element), plot);
   const faint = sheet(plot, "mb-faint");
   const bright = sheet(plot);
   const marks = sheet(plot);
@@ -38,12 +39,23 @@ export function createLoss(player) {
   let series = [];
   logY.input.addEventListener("change", () => (logY.touched = true));
 
+  /** What is taken off every loss: 0, or the optimum. */
+  const offset = () => (excess.input.checked && !excess.element.hidden ? player.header.problem.optimal_value : 0);
+
+  /** The losses above the optimum; what float32 cannot tell from it is left out. */
+  const lowered = (values) => {
+    const floor = offset();
+    return floor && values ? values.map((y) => (y - floor > Math.abs(floor) * 2e-7 ? y - floor : NaN)) : values;
+  };
+
   /** The curves in the chosen clock; the lane with most records first, so that it lies below. */
   function collect() {
+    const { optimal_value: optimum } = player.header.problem;
+    excess.element.hidden = !Number.isFinite(optimum) || optimum === 0;
     series = player.lanes.map((lane) => {
-      if (!lane.band) return { lane, xs: times(lane, player.clock), ys: lane.loss, plane: lane.planeLoss };
+      if (!lane.band) return { lane, xs: times(lane, player.clock), ys: lowered(lane.loss), plane: lowered(lane.planeLoss) };
       const xs = Float64Array.from(lane.bandUpdate, (u) => CLOCKS[player.clock].of(lane, u));
-      const [lower, ys, upper] = [0, 1, 2].map((c) => Float32Array.from(xs, (_, i) => lane.band[3 * i + c]));
+      const [lower, ys, upper] = [0, 1, 2].map((c) => lowered(Float32Array.from(xs, (_, i) => lane.band[3 * i + c])));
       return { lane, xs, ys, band: { lower, upper } };
     }).sort((a, b) => b.xs.length - a.xs.length);
   }
@@ -63,7 +75,7 @@ export function createLoss(player) {
         }
       }
     }
-    const target = player.header.target?.loss;
+    const target = Number.isFinite(player.header.target?.loss) ? player.header.target.loss - offset() : NaN;
     if (Number.isFinite(target) && (!log || target > 0)) low = Math.min(low, target);
     if (low > high) return log ? [-1, 1] : [0, 1];
     return log ? [Math.log10(low), Math.log10(high)] : [low, high];
@@ -84,7 +96,7 @@ export function createLoss(player) {
       xaxis: { ...axis, type: x, range: rangeX, fixedrange: player.narrow, exponentformat: "power", dtick: x === "log" ? 1 : undefined,
         title: { text: CLOCKS[player.clock].title, font: { size: 11 }, standoff: 4 } },
       yaxis: { ...axis, type: y, range: rangeY, fixedrange: player.narrow, exponentformat: "power",
-        dtick: y === "log" ? Math.max(1, Math.ceil((rangeY[1] - rangeY[0]) / 7)) : undefined },
+        dtick: y === "log" ? (rangeY[1] - rangeY[0] < 2 ? "D2" : Math.ceil((rangeY[1] - rangeY[0]) / 7)) : undefined },
     };
   }
 
@@ -183,7 +195,7 @@ export function createLoss(player) {
     const { problem, target } = player.header;
     return [[target?.loss, target?.text ?? "target", [5, 4]], [problem.optimal_value, "optimum", [1.5, 3]]]
       .filter(([value]) => Number.isFinite(value))
-      .map(([value, name, dash]) => ({ y: picture.toY(value), name, dash }))
+      .map(([value, name, dash]) => ({ y: picture.toY(value - offset()), name, dash }))
       .filter(({ y }) => y >= picture.top && y <= picture.top + picture.height);
   }
 

@@ -1,6 +1,7 @@
 /** What is drawn at the cursor of a panel: start, head, gradients, other batches, covariance, the end cloud, divergence. */
 
 import { fresh } from "./dom.js";
+import { isFull } from "./payload.js";
 import { traceMarker } from "./theme.js";
 
 const REACH = 62; // px of the longest arrow over all panels
@@ -14,7 +15,7 @@ export const DASHES = { with: [6, 4], without: [1.5, 3] };
 export function arrowScale(lanes, records, infos, view) {
   let longest = 0;
   lanes.forEach((lane, i) => {
-    const scatter = infos[i]?.measured; // room for the 2-sigma ellipse too
+    const scatter = isFull(lane) ? null : infos[i]?.measured; // room for the 2-sigma ellipse too
     if (scatter) longest = Math.max(longest, 1.2 * Math.hypot(Math.sqrt(scatter[0][0]) * view.perX, Math.sqrt(scatter[1][1]) * view.perY));
     for (const field of [lane.gradient, lane.batchGradient]) {
       if (!field) continue;
@@ -161,7 +162,7 @@ export function drawMarks(canvas, { lane, k, view, size, scale, info }) {
   if (lane.ends && k >= lane.records - 1) endings(context, lane, view);
   if (k > lane.last) parting(context, x, y, view);
   else {
-    if (info) fan(context, lane, info, x, y, scale, view);
+    if (info && !isFull(lane)) fan(context, lane, info, x, y, scale, view);
     const point = (field, color, width) => {
       if (field) arrow(context, x, y, -field[2 * at] * view.perX * scale, field[2 * at + 1] * view.perY * scale, color, width);
     };

@@ -3,6 +3,7 @@
 import { fresh, h, sheet, svg, write } from "./dom.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
+import { isFull } from "./payload.js";
 import * as text from "./text.js";
 import { swatch } from "./theme.js";
 import { Trail } from "./trail.js";
@@ -40,8 +41,8 @@ export function createPanels(player) {
       const note = h("span", { class: "mb-note" });
       const chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
       const badge = h("div", { class: "mb-badge", hidden: true });
-      const legend = h("div", { class: "mb-legend", hidden: true, title: "Gradients of other batches of this size: 2 sigma measured, and predicted" },
-        "2σ of batches:", key([]), "measured", key(DASHES.with), "with", key(DASHES.without), "without repl.");
+      const legend = h("div", { class: "mb-legend", hidden: true, title: "Where 95 % of other batches of this size point (2 sigma): measured, and predicted for drawing with and without replacement" },
+        "2σ:", key([]), "measured", key(DASHES.with), "with", key(DASHES.without), "without replacement");
       const under = h("div", { class: "mb-under", hidden: true });
       const summary = h("p", { class: "mb-hidden" });
       const plot = h("div", { class: "mb-plot" }, chart, badge, legend, under);
@@ -180,7 +181,7 @@ export function createPanels(player) {
       const gone = lane.diverged_at !== null && lane.update[k] >= lane.diverged_at;
       panel.badge.hidden = !gone;
       if (gone) write(panel.badge, `diverged at update ${text.count(lane.diverged_at)}`);
-      panel.legend.hidden = !info;
+      panel.legend.hidden = !info || isFull(lane);
       write(panel.readout, `loss ${text.steady(lane.loss[k])} · update ${text.count(lane.update[k])}`);
     });
   }

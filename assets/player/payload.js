@@ -52,6 +52,9 @@ export function batchAt(lane, k) {
   return start + size <= lane.batch.length ? lane.batch.subarray(start, start + size) : null;
 }
 
+/** Whether every batch of a lane is all the data: then there are no other batches. */
+export const isFull = (lane) => lane.sizes[0] === lane.samples;
+
 /** Whether two payloads show the same surface, number by number. */
 export function samePicture(a, b) {
   if (!a || a.header.key !== b.header.key) return false;

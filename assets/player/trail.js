@@ -45,7 +45,7 @@ export class Trail {
         context.beginPath();
         context.rect(view.left, view.top, view.width, view.height);
         context.clip();
-        context.lineJoin = lane.records > 1000 ? "bevel" : "round";
+        context.lineJoin = lane.last > 1000 ? "bevel" : "round";
         context.lineCap = "round";
         return context;
       });
@@ -59,7 +59,7 @@ export class Trail {
 
   stroke(lane, from, to, view) {
     const [halo, line] = this.contexts;
-    const dense = lane.records > 1000;
+    const dense = lane.last > 1000;
     const path = new Path2D();
     join(path, lane.theta, from, to, view);
     halo.strokeStyle = dense ? "rgba(255,255,255,.8)" : "rgba(255,255,255,.95)";
@@ -73,7 +73,7 @@ export class Trail {
     line.strokeStyle = lane.color;
     line.lineWidth = dense ? 1.1 : 2;
     line.stroke(path);
-    if (lane.records > 121) return;
+    if (lane.last > 120) return;
     line.fillStyle = lane.color; // few updates: every iterate is a dot
     for (let k = from + 1; k <= to; k += 1) {
       const x = view.x(lane.theta[2 * k]);

@@ -94,15 +94,41 @@ class Runner:
         with self._lock:
             known = self._results.get(experiment_json)
             if known is None:
-                return self._add(owner, experiment_json, partial(chains.training, experiment_json))
+                return self.run(owner, experiment_json, partial(chains.training, experiment_json))
             self._cancel_older(owner)
             job = Job(owner, experiment_json, self._cancel)
             self._end(job, "done", "", progress=1.0, result=known)
             return job
 
+    def run(self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain]) -> Job:
+        """Run any chain of tasks.
+
+        Args:
+            owner: who asks; an older job of the same owner is cancelled, unless it has the same name.
+            name: what the job is.
+            chain: makes the generator of its tasks.
+        """
+        self.warm()
+        with self._lock:
+            if self._closed:
+                raise JobError("the server stops; nothing new can be run")
+            older = self._newest.get(owner)
+            if older is not None and older.name == name:
+                return older
+            self._cancel_older(owner)
+            if len(self._newest) >= WAITING:
+                raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
+            job = Job(owner, name, self._cancel)
+            job.chain = chain(job)
+            job.task = next(job.chain)
+            self._newest[owner] = job
+            self._queue.append(job)
+            self._give_turns()
+            return job
+
     def ask(self, owner: Hashable, function: Callable[..., Any], *args: Any) -> Job:
         """Run one function in a worker, in turn with everything else; the owner's older question is cancelled."""
-        return self._add(("question", owner), object(), partial(chains.question, function, args))
+        return self.run(("question", owner), object(), partial(chains.question, function, args))
 
     def at_cursor(
         self, owner: Hashable, experiment_json: str, indices: list[int], timeout: float = 10.0
@@ -127,25 +153,6 @@ class Runner:
         updates = [int(trace.update[k]) for k, trace in zip(at, traces, strict=True)]
         plane = result["picture"]["plane"]
         return self.ask(owner, tasks.at_cursor, experiment_json, at, thetas, plane, updates).answer(timeout)
-
-    def _add(self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain]) -> Job:
-        self.warm()
-        with self._lock:
-            if self._closed:
-                raise JobError("the server stops; nothing new can be run")
-            older = self._newest.get(owner)
-            if older is not None and older.name == name:
-                return older
-            self._cancel_older(owner)
-            if len(self._newest) >= WAITING:
-                raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
-            job = Job(owner, name, self._cancel)
-            job.chain = chain(job)
-            job.task = next(job.chain)
-            self._newest[owner] = job
-            self._queue.append(job)
-            self._give_turns()
-            return job
 
     def _cancel_older(self, owner: Hashable) -> None:
         if owner in self._newest:

@@ -8,7 +8,7 @@ import json
 import pickle
 from collections.abc import Sequence
 from functools import lru_cache
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,33 +135,44 @@ def _train(state: State, seconds: float, pace: float) -> tuple[State, LaneRun]:
 
 
 def _alone(experiment: Experiment, lane: int) -> Experiment:
-    """The lane alone, from the problem's own start with a rate so small that it goes nowhere: the same work."""
+    """The lane alone, with numbers that take the same work and lead nowhere: dragging a knob measures nothing anew."""
     method = experiment.lanes[lane]
     still = method.schedule.model_copy(update={"learning_rate": 1e-9})
-    return experiment.model_copy(update={"start": None, "lanes": (method.model_copy(update={"schedule": still}),)})
+    terms = {name: 0.5 for name, value in method.rule if isinstance(value, float) and value}
+    like = method.model_copy(update={"label": "", "schedule": still, "rule": method.rule.model_copy(update=terms)})
+    return experiment.model_copy(update={"start": None, "lanes": (like,)})
 
 
 @lru_cache(maxsize=256)
 def _seconds_per_update(alone: Experiment) -> float:
-    """Wall time of one update: of many in one call, less a call for one, so that what a call costs is left out."""
+    """Seconds an update: of many in one call, less a call for one, so that what a call costs is left out."""
     updates, n = alone.updates(0), 1
     if not updates:
         return 0.0
     cold = _timed(alone, 1)
     if cold > SLOW or updates == 1:
         return cold
-    one = seconds = _timed(alone, 1)
-    while n < updates and seconds < max(TIMED, 4 * one):
+    one = many = min(_timed(alone, 1), _timed(alone, 1))
+    while n < updates and many < max(TIMED, 4 * one):
         n = min(2 * n, updates)
-        seconds = _timed(alone, n)
-    return (seconds - one) / (n - 1) if seconds > one else seconds / n
+        many = _timed(alone, n)
+    many = min(many, _timed(alone, n))
+    return (many - one) / (n - 1) if many > one else many / n
 
 
 def _timed(alone: Experiment, n: int) -> float:
-    """Wall time of n updates from the start; `every` keeps the objective out of it."""
+    """Seconds that n updates take without their objective; of this process alone, where it computes on a shared CPU."""
     from mbsgd_core import engine
 
-    state, every = engine.init(alone, 0), alone.updates(0)
-    begun = perf_counter()
-    engine.advance(state, n, every)
-    return perf_counter() - begun
+    clock = process_time if engine.device_of(alone) == "cpu" else perf_counter
+    state, nothing = engine.init(alone, 0), alone.updates(0)
+    begun = clock()
+    engine.advance(state, n, every=nothing)
+    return clock() - begun
+
+
+def suggested_rate(experiment_json: str) -> float:
+    """A rate that suits the experiment's problem, see measures.suggestion."""
+    from mbsgd_core.measures.suggestion import suggested_rate
+
+    return suggested_rate(_experiment(experiment_json))

@@ -10,6 +10,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import message
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.ui import frame, live, session, tiles
+from mbsgd_core.ui.below import below
 from mbsgd_core.ui.player import event, player, plotly_url
 from mbsgd_core.ui.sidebar import sidebar
 
@@ -37,9 +38,13 @@ def main() -> None:
         tiles.tiles()
         sidebar(experiment)
     frame.say(st.session_state.get("notices", []))
+    if st.session_state.pop("suggest", False):
+        session.put(live.suggested(session.current(), runner(), st.session_state["owner"]))
     experiment = session.current()
     session.write_link(share.to_query(experiment))
     _stage()
+    job = runner().submit(st.session_state["owner"], experiment.to_json())
+    below(experiment, job.result if job.state == "done" else None)
     frame.end()
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.figures import look
+from mbsgd_core.jobs import tasks
+from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
@@ -69,3 +71,13 @@ def _targets(experiment: Experiment, part: str, message: dict[str, Any]) -> list
     # The sampler is what makes a lane BGD or SGD: together, only the mini-batch lanes change theirs.
     mini = [i for i in every if look.role(experiment.lanes[i]) == "mini"]
     return mini or list(every)
+
+
+def suggested(experiment: Experiment, runner: Runner, owner: str) -> Experiment:
+    """The experiment with a rate that suits its problem in every lane: half the inverse of the largest curvature."""
+    rate = runner.ask(owner, tasks.suggested_rate, experiment.to_json()).answer(20)
+    draft = experiment.model_dump(mode="json")
+    key = next(name for name, (part, _) in declared().items() if part == "schedule")
+    for i in range(len(experiment.lanes)):
+        apply(draft, experiment, {"lane": i, "key": key, "value": rate})
+    return Experiment.model_validate(draft)

@@ -47,6 +47,13 @@ def replace(experiment: Experiment, look_for: str = "", clock: str = "epochs") -
     st.session_state["rejected"] = {}
 
 
+def put(experiment: Experiment) -> None:
+    """Go on with a changed experiment; the lesson that it came from no longer speaks for it."""
+    st.session_state[_KEY] = experiment.model_dump(mode="json")
+    st.session_state["look_for"] = ""
+    st.session_state["preset"] = None
+
+
 def change(edit: Any, widget: str = "", typed: Any = None) -> bool:
     """Apply edit(dict) to the experiment if the result is valid; else remember what was typed, and why not.
 

@@ -14,6 +14,7 @@ from mbsgd_core.ui import session
 from mbsgd_core.ui.controls import choice, item_knobs, knob, put
 
 MOST_LANES = 6
+FIRST_DATA = ("diabetes", "breast_cancer")  # shown first where they fit: real data before made ones
 _PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule))
 
 
@@ -130,20 +131,20 @@ def _words(name: str) -> str:
 
 
 def _pick_problem(name: str) -> None:
-    cls = problems()[name]
-    settings: dict[str, Any] = {"name": name}
-    if "dataset" in cls.model_fields:
-        settings |= _first_data(cls)
+    settings = {"name": name, **plane_settings(name)}
     session.change(lambda draft: (draft.update(problem=settings, start=None), _fit(draft)))
     st.session_state["suggest"] = True
 
 
-def _first_data(cls: Any) -> dict[str, Any]:
-    """The first data set that fits a model, on the features that make two parameters."""
-    for name, dataset in discover("mbsgd_core.problems.datasets", Dataset).items():
-        if name != "inline" and dataset.task == cls.task:
-            return {"dataset": {"name": name}, **cls.plane_settings(dataset())}
-    return {}
+def plane_settings(name: str) -> dict[str, Any]:
+    """What a problem needs besides its name to be drawn: for a model, a data set and few enough features."""
+    cls: Any = problems()[name]
+    if "dataset" not in cls.model_fields:
+        return {}
+    fitting = [name for name, item in discover("mbsgd_core.problems.datasets", Dataset).items() if item.task == cls.task]  # type: ignore[attr-defined]
+    first = next((name for name in FIRST_DATA if name in fitting), fitting[0])
+    dataset = discover("mbsgd_core.problems.datasets", Dataset)[first]()
+    return {"dataset": {"name": first}, **cls.plane_settings(dataset)}
 
 
 def _pick_dataset(name: str) -> None:

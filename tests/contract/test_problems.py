@@ -207,7 +207,7 @@ def test_settings_survive_pickle_and_json(given):
 def test_trains_with_one_sample_and_with_all(given):
     budget = {"unit": "updates", "amount": 3}
     samples = problem_of(given).sample_count
-    rate = {"name": "constant", "learning_rate": 1e-3}
+    rate = {"name": "constant", "learning_rate": 1e-5}
     lanes = [
         {"sampler": sampler, "schedule": rate}
         for sampler in (

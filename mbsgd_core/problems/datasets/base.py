@@ -32,6 +32,7 @@ class Dataset(NamedItem):
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
     task: ClassVar[Task]  # "any": the model decides what y means
+    telling: ClassVar[tuple[str, ...]] = ()  # features whose two-parameter picture is worth a look; () = the first
     own_split: ClassVar[bool] = True  # False: no part is held out unless test_fraction says so
 
     @abstractmethod

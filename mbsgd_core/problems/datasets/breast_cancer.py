@@ -18,6 +18,7 @@ class BreastCancer(Dataset):
     title: ClassVar[str] = "Breast cancer"
     summary: ClassVar[str] = "Real and nearly separable: 569 tumours, benign or malignant."
     reference: ClassVar[str] = "Street, Wolberg, Mangasarian 1993"
+    telling: ClassVar[tuple[str, ...]] = ("mean radius", "mean concave points")
     task: ClassVar[Task] = "classification"
 
     def table(self, seed: int) -> Table:

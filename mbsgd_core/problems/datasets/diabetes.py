@@ -20,6 +20,7 @@ class Diabetes(Dataset):
     title: ClassVar[str] = "Diabetes"
     summary: ClassVar[str] = "Real, noisy and redundant: 442 patients, of which a few predict the rest."
     reference: ClassVar[str] = "Efron, Hastie, Johnstone, Tibshirani 2004, Least angle regression"
+    telling: ClassVar[tuple[str, ...]] = ("bmi",)
     task: ClassVar[Task] = "regression"
 
     scaled: Flag = knob(

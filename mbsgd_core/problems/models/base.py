@@ -83,6 +83,13 @@ class DataProblem(Problem):
             )
         return self
 
+    @classmethod
+    def plane_settings(cls, dataset: Dataset) -> dict[str, Any]:
+        """The settings that leave two parameters: slope and intercept of one feature, or the weights of two."""
+        features = dataset.telling or dataset.table(0).features
+        line = cls.task == "regression"
+        return {"features": list(features[: 1 if line else 2]), "intercept": line}
+
     def columns(self, seed: int) -> Table:
         """The data set's table with the chosen features only."""
         return _columns(self.dataset, self.features, seed)

@@ -1,0 +1,212 @@
+"""Every preset is a tile, a card, a link and a test: its file is legal, light, and what its lesson says is measured.
+
+A preset's "claims" say what must come out; the page ignores them. A claim is one object:
+
+    {"measure": NAME, "lane": LABEL, "is": 13}                  the value, to 3 % (so counts up to 33 exactly); null: never
+    {"measure": NAME, "lane": LABEL, "between": [1.4, 1.6]}     the value lies in a range
+    {"measure": NAME, "order": [LABEL, LABEL, ...]}             strictly rising from lane to lane; never counts as infinite
+    {"measure": NAME, "level": [LABEL, ...]}                    the same value in all these lanes
+    {"measure": NAME, "ratio": [LABEL, LABEL], "between": ...}  the first lane's value over the second's
+    {"same": [LABEL, LABEL]}                                    equal paths, to 1e-12
+
+The measures, each a mean over the runs of a lane (excess: the loss above the least value known, else the loss itself):
+
+    final, best     excess at the end, and the least on the way
+    settled         mean excess over the second half of the records
+    updates_to      updates until the excess is at most "target" times the start's; also samples_to, epochs_to
+    diverged_at     the first bad update
+    spread          root of the summed variances of the end points of the runs
+    away            distance of the end from "point"
+    reach           distance of the end from 0 along axis "axis"
+    turns           how often the path crosses 0 along axis "axis"
+    minima          how many of the known minimizers are nearest to some run's end
+"""
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.types import State, Trace
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
+FILES = sorted(FOLDER.glob("*.json"))
+PRESETS = {path.stem: json.loads(path.read_text()) for path in FILES}
+CLAIMS = [pytest.param(name, claim, id=f"{name}-{i}") for name in PRESETS for i, claim in enumerate(PRESETS[name]["claims"])]
+CLOCKS = ("updates", "samples", "epochs", "seconds")
+MOST_UPDATES, MOST_UPDATES_FIRST = 4_000, 900
+
+
+@cache
+def experiment(name: str) -> Experiment:
+    return Experiment.model_validate(PRESETS[name]["experiment"])
+
+
+@cache
+def outcome(name: str) -> dict[str, tuple[State, Trace]]:
+    torch.set_num_threads(1)
+    e = experiment(name)
+    return {lane.label: engine.run(e, i) for i, lane in enumerate(e.lanes)}
+
+
+def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
+    """The number that a claim speaks of, for one lane; None for never."""
+    state, trace = outcome(name)[label]
+    e = experiment(name)
+    truth = e.problem.solution(e.seed)
+    excess = trace.loss.mean(0) - (truth.value if truth else 0.0)
+    end = trace.theta[:, -1]
+    what = claim["measure"]
+    if what == "final":
+        return float(excess[-1])
+    if what == "best":
+        return float(excess.min())
+    if what == "settled":
+        return float(excess[len(excess) // 2 :].mean())
+    if what == "diverged_at":
+        return int(state.diverged_at.min()) if (state.diverged_at >= 0).any() else None
+    if what == "spread":
+        return float(np.sqrt(end.var(0).sum()))
+    if what == "away":
+        return float(np.linalg.norm(end - claim["point"], axis=1).mean())
+    if what == "reach":
+        return float(np.abs(end[:, claim["axis"]]).mean())
+    if what == "turns":
+        side = np.sign(trace.theta[:, :, claim["axis"]])
+        return float((side[:, 1:] * side[:, :-1] < 0).sum(1).mean())
+    if what == "minima":
+        return len(set(np.linalg.norm(end[:, None] - truth.minimizers, axis=-1).argmin(1).tolist()))
+    reached = np.flatnonzero(excess <= claim["target"] * excess[0])
+    if not len(reached):
+        return None
+    lane = [lane.label for lane in e.lanes].index(label)
+    update = int(trace.update[reached[0]])
+    return {
+        "updates_to": update,
+        "samples_to": int(trace.samples[reached[0]]),
+        "epochs_to": update / e.updates_per_epoch(lane),
+    }[what]
+
+
+def holds(name: str, claim: dict[str, Any]) -> None:
+    """Assert one claim."""
+    if "same" in claim:
+        first, second = (outcome(name)[label][1].theta for label in claim["same"])
+        np.testing.assert_allclose(first, second, rtol=0, atol=1e-12)
+        return
+    if "order" in claim:
+        values = [measure(name, label, claim) for label in claim["order"]]
+        values = [math.inf if value is None else value for value in values]
+        assert all(a < b for a, b in zip(values, values[1:], strict=False)), values
+        return
+    if "level" in claim:
+        assert len({measure(name, label, claim) for label in claim["level"]}) == 1
+        return
+    if "ratio" in claim:
+        above, below = (measure(name, label, claim) for label in claim["ratio"])
+        value = above / below
+    else:
+        value = measure(name, claim["lane"], claim)
+    if "between" in claim:
+        assert claim["between"][0] <= value <= claim["between"][1], value
+    elif claim["is"] is None:
+        assert value is None
+    else:
+        assert value == pytest.approx(claim["is"], rel=0.03)
+
+
+def numbers_in(tree: Any) -> set[float]:
+    """All numbers of a JSON tree, those inside its texts too."""
+    if isinstance(tree, dict):
+        return set().union(*map(numbers_in, tree.values())) if tree else set()
+    if isinstance(tree, list):
+        return set().union(*map(numbers_in, tree)) if tree else set()
+    if isinstance(tree, str):
+        return numbers_said(tree)
+    return {float(tree)} if isinstance(tree, (int, float)) else set()
+
+
+def numbers_said(text: str) -> set[float]:
+    """The numbers in a sentence: "1,024" and "1 %" (0.01) too; not those inside a formula such as 2/L."""
+    said = set()
+    for digits, percent in re.findall(r"(?<![\w/^.])(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(?![\w/])( %)?", text):
+        value = float(digits.rstrip(",").replace(",", ""))
+        said.add(value / 100 if percent else value)
+    return said
+
+
+def test_there_are_enough_and_they_differ():
+    assert len(PRESETS) >= 12
+    for key in ("title", "lesson", "look_for"):
+        assert len({preset[key] for preset in PRESETS.values()}) == len(PRESETS)
+    assert [name[:2] for name in PRESETS] == [f"{i + 1:02}" for i in range(len(PRESETS))]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_card(name):
+    preset = PRESETS[name]
+    assert set(preset) == {"title", "lesson", "look_for", "clock", "experiment", "claims"}
+    assert 0 < len(preset["title"]) <= 32
+    for key, most in (("lesson", 3), ("look_for", 2)):
+        sentences = re.split(r"(?<=[.?])\s+(?=[A-Z])", preset[key])
+        assert 1 <= len(sentences) <= most and preset[key][0].isupper() and preset[key].endswith("."), preset[key]
+    assert preset["clock"] in CLOCKS
+    assert preset["claims"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_number_in_the_text_is_set_or_claimed(name):
+    preset = PRESETS[name]
+    e = experiment(name)
+    known = numbers_in(preset["experiment"]) | numbers_in(preset["claims"]) | {float(e.problem.sample_count)}
+    known |= {float(e.updates(i)) for i in range(len(e.lanes))}
+    said = numbers_said(preset["lesson"]) | numbers_said(preset["look_for"])
+    assert said <= known, said - known
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_light_enough_to_drag(name):
+    e = experiment(name)
+    total = sum(e.updates(i) for i in range(len(e.lanes)))
+    assert total <= (MOST_UPDATES_FIRST if name == FILES[0].stem else MOST_UPDATES)
+    assert len(e.lanes) <= 6
+    assert len({lane.label for lane in e.lanes}) == len(e.lanes)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_runs_and_keeps_its_meaning(name):
+    e = experiment(name)
+    assert Experiment.model_validate(json.loads(e.to_json())) == e
+    for state, trace in outcome(name).values():
+        assert state.update == trace.update[-1]
+        assert np.isfinite(trace.loss).all() or (state.diverged_at >= 0).any()
+
+
+@pytest.mark.parametrize("name, claim", CLAIMS)
+def test_claim(name, claim):
+    holds(name, claim)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_picture(name):
+    text = (FOLDER / f"{name}.svg").read_text()
+    root = ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("viewBox") == "0 0 122 52"
+    assert len(text.encode()) < 3_000
+    assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
+    # One path and one head a lane, on top of the level lines.
+    lanes = [tag for tag in root.iter() if tag.get("data-lane")]
+    assert len(lanes) == len(experiment(name).lanes)
+
+
+def test_no_picture_is_left_over():
+    assert {path.stem for path in FOLDER.glob("*.svg")} == set(PRESETS)

@@ -1,0 +1,244 @@
+"""The runner: the same numbers whatever happens on the way, and nobody waits for ever."""
+
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from mbsgd_core import engine
+from mbsgd_core.errors import JobCancelled, JobError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.jobs import chains, runner, tasks
+from mbsgd_core.jobs.job import Job
+from mbsgd_core.jobs.runner import Runner
+from tests.jobs.test_slots import RUNAWAYS, run_script
+
+WAIT = 60  # seconds; far more than anything here needs
+
+
+def experiment(epochs: int = 6, rate: float = 0.02, **more) -> Experiment:
+    schedule = {"name": "constant", "learning_rate": rate}
+    samplers = ["full_batch", {"name": "reshuffle", "batch_size": 1}, {"name": "reshuffle", "batch_size": 10}]
+    lanes = [{"sampler": sampler, "schedule": schedule} for sampler in samplers]
+    problem = {"name": "quadratic", "noise": 1.0}
+    return Experiment.model_validate(
+        {"problem": problem, "budget": {"unit": "epochs", "amount": epochs}, "lanes": lanes} | more
+    )
+
+
+LONG = {"epochs": 100_000_000}  # hours of work
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two slots, shared by the tests."""
+    made = Runner(slots=2)
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def one():
+    """A single slot, so that jobs must take turns."""
+    made = Runner(slots=1)
+    yield made
+    made.shutdown()
+
+
+def assert_same(lanes, wanted: Experiment):
+    for i, lane in enumerate(lanes):
+        _, trace = engine.run(wanted, i)
+        for name, got, expected in zip(trace._fields, lane.trace, trace, strict=True):
+            assert got.dtype == expected.dtype, name
+            np.testing.assert_array_equal(got, expected, err_msg=f"lane {i}: {name}")
+
+
+def follow(chain, between=lambda: None) -> tuple[object, int]:
+    """Run a chain here, with everything pickled on its way as between processes: (its result, number of tasks)."""
+    value, count = None, 0
+    while True:
+        try:
+            function, args = pickle.loads(pickle.dumps(chain.send(value)))
+        except StopIteration as stop:
+            return stop.value, count
+        value, count = pickle.loads(pickle.dumps(function(*args))), count + 1
+        between()
+
+
+def test_result_equals_the_engine(two):
+    wanted = experiment()
+    job = two.submit("a", wanted.to_json())
+    result = job.answer(WAIT)
+    assert (job.state, job.progress, result["done"], result["progress"]) == ("done", 1.0, True, 1.0)
+    assert_same(result["lanes"], wanted)
+    assert all(lane.state is None and lane.seconds_per_update > 0 for lane in result["lanes"])
+    assert result["picture"]["finished"]
+
+
+def test_chunks_change_nothing(monkeypatch):
+    monkeypatch.setattr(chains, "BUDGET", 1e-9)
+    monkeypatch.setattr(chains, "CHUNK", 1e-9)
+    wanted = experiment(epochs=1)
+    seen = []
+    job = Job("a", "b", lambda job: None)
+    result, count = follow(chains.training(wanted.to_json(), job), lambda: seen.append(job.progress))
+    assert count > 50  # one update at a time
+    assert seen == sorted(seen) and 0 < seen[len(seen) // 2] < 1
+    assert not job.result["done"] and job.result["picture"]["lanes"]  # the newest partial one
+    assert_same(result["lanes"], wanted)
+
+
+def test_many_runs_keep_fewer_records(monkeypatch):
+    monkeypatch.setattr(tasks, "NUMBERS", 0)
+    wanted = experiment(epochs=10, runs=3)
+    for lane in tasks.compare(wanted.to_json(), WAIT):
+        assert len(lane.trace.update) <= tasks.RECORDS + 1
+        assert (lane.trace.update[0], lane.trace.update[-1]) == (0, lane.updates)
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"rate": 1e9}, {"runs": 3}, {"dtype": "float32"}])
+def test_edges(two, change):
+    wanted = experiment(**change)
+    assert_same(two.submit("a", wanted.to_json()).answer(WAIT)["lanes"], wanted)
+
+
+def test_a_killed_worker_changes_nothing(one, monkeypatch):
+    monkeypatch.setattr(chains, "BUDGET", 1e-9)
+    monkeypatch.setattr(chains, "CHUNK", 0.01)
+    wanted = experiment(epochs=40, seed=3)
+    pid = one.ask("pid", os.getpid).answer(WAIT)
+    job = one.submit("a", wanted.to_json())
+    job.wait(WAIT, partial_result=True)
+    os.kill(pid, signal.SIGKILL)
+    assert_same(job.answer(WAIT)["lanes"], wanted)
+    assert one.ask("pid", os.getpid).answer(WAIT) != pid
+
+
+def test_a_task_that_always_kills_its_worker_fails(one):
+    job = one.ask("a", os._exit, 1)
+    assert job.wait(WAIT) and job.state == "failed" and "three times" in job.message
+    assert one.ask("a", abs, -1).answer(WAIT) == 1
+
+
+def test_a_dying_worker_leaves_others_alone(two):
+    wanted = experiment(epochs=30, seed=5)
+    bystander = two.submit("bystander", wanted.to_json())
+    assert two.ask("villain", os._exit, 1).wait(WAIT)
+    assert_same(bystander.answer(WAIT)["lanes"], wanted)
+
+
+def test_cancel_keeps_what_is_known_and_frees_the_worker(one):
+    job = one.submit("a", experiment(**LONG).to_json())
+    assert job.wait(WAIT, partial_result=True) and job.state == "running" and 0 < job.progress < 1
+    job.cancel()
+    assert job.state == "cancelled" and not job.result["done"]
+    assert one.ask("b", abs, -1).answer(WAIT) == 1
+    with pytest.raises(JobCancelled, match="Stopped"):
+        job.answer(WAIT)
+
+
+@pytest.mark.parametrize("runaway", RUNAWAYS)
+def test_cancel_kills_a_task_that_does_not_end(one, runaway):
+    job = one.ask("a", *RUNAWAYS[runaway])
+    while job.state == "queued":
+        time.sleep(0.01)
+    job.cancel()
+    assert one.ask("b", abs, -1).answer(WAIT) == 1
+
+
+def test_cancel_removes_what_waits(one):
+    first = one.ask("a", time.sleep, 0.3)
+    waits = one.submit("b", experiment(**LONG).to_json())
+    waits.cancel()
+    assert first.wait(WAIT) and first.state == "done" and waits.state == "cancelled" and waits.result is None
+    waits.cancel()  # again is nothing
+
+
+def test_a_newer_job_of_the_same_owner_replaces_the_older(one):
+    older = one.submit("a", experiment(**LONG).to_json())
+    assert one.submit("a", experiment(**LONG).to_json()) is older  # the same again is the same job
+    newer = one.submit("a", experiment(seed=7).to_json())
+    assert older.state == "cancelled"
+    assert_same(newer.answer(WAIT)["lanes"], experiment(seed=7))
+
+
+def test_owners_take_turns(one):
+    order = []
+
+    def chain(job):
+        for _ in range(4):
+            order.append(job.owner)
+            yield time.sleep, (0.02,)
+
+    busy = one.ask("c", time.sleep, 0.2)
+    jobs = [one.run(owner, "turns", chain) for owner in "ab"]
+    assert all(job.wait(WAIT) for job in [busy, *jobs])
+    assert order == list("abababab")
+
+
+def test_a_task_that_takes_too_long_is_stopped(one, monkeypatch):
+    monkeypatch.setattr(runner, "UNKNOWN", 0.2)
+    job = one.ask("a", *RUNAWAYS["c"])
+    assert job.wait(WAIT) and job.state == "failed" and "took more than" in job.message
+    monkeypatch.undo()
+    assert one.ask("a", abs, -1).answer(WAIT) == 1
+
+
+def test_a_refused_experiment_fails_with_its_sentence(one):
+    with pytest.raises(JobError, match="no problem is called 'nope'"):
+        one.submit("a", '{"problem": "nope", "lanes": []}').answer(WAIT)
+
+
+def test_a_bug_is_no_riddle_and_no_traceback(one, caplog):
+    with pytest.raises(JobError, match="ZeroDivisionError"):
+        one.ask("a", divmod, 1, 0).answer(WAIT)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_queue_is_bounded(one, monkeypatch):
+    monkeypatch.setattr(runner, "WAITING", 2)
+    jobs = [one.ask(owner, time.sleep, 0.2) for owner in "ab"]
+    with pytest.raises(JobError, match="busy"):
+        one.ask("c", abs, 1)
+    assert all(job.wait(WAIT) for job in jobs)
+
+
+def test_equal_experiments_are_run_once(two):
+    wanted = experiment(seed=11).to_json()
+    result = two.submit("a", wanted).answer(WAIT)
+    again = two.submit("b", wanted)
+    assert again.over and again.result is result
+
+
+def test_at_cursor(two):
+    wanted = experiment(seed=12)
+    told = two.at_cursor("a", wanted.to_json(), [0, 10**9, 3])
+    assert [lane["index"] for lane in told] == [0, wanted.updates(1), 3]
+
+
+def test_the_web_half_has_no_torch_and_workers_do_not_run_the_script(tmp_path):
+    script = f"""
+with open("runs", "a") as file:
+    file.write("x")
+import sys
+from mbsgd_core.jobs.runner import Runner
+runner = Runner(slots=2)
+result = runner.submit("a", {experiment().to_json()!r}).answer(60)
+print(result["done"], "torch" in sys.modules, flush=True)
+runner.ask("a", *{(sum, range(10**13))!r})  # the exit must not wait for it
+""".replace("<built-in function sum>", "sum")
+    server = run_script(tmp_path / "server.py", script, tmp_path)
+    assert server.communicate(timeout=WAIT)[0] == "True False\n"
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_after_shutdown_nothing_runs():
+    made = Runner(slots=1)
+    job = made.submit("a", experiment(**LONG).to_json())
+    made.shutdown()
+    assert job.state == "cancelled"
+    with pytest.raises(JobError, match="stops"):
+        made.ask("a", abs, 1)
