@@ -91,7 +91,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _step(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:18])):
+    if not (text.isascii() and text.isdigit() and int(text[:18]) > 0):
         raise argparse.ArgumentTypeError(f"given {text[:20]}; it should be a whole number from 1")
     return int(text[:18])
 

@@ -78,7 +78,7 @@ class _Plan:
             last = min(position - skip + self.gather, whole) * size
             first = (position - skip) * size
         chosen = orders[:, first:last].reshape(len(orders), -1, size).swapaxes(0, 1)
-        indices = torch.as_tensor(np.ascontiguousarray(chosen), device=self.problem.start().device)
+        indices = torch.as_tensor(np.array(chosen), device=self.problem.start().device)
         return self.problem.gather(indices)[skip:]
 
 
@@ -252,6 +252,10 @@ def _block(plan: _Plan, state: State, stop: int, kept: np.ndarray) -> tuple[Stat
     seen = block[torch.as_tensor(wanted)]
     loss = _objective(plan, seen, np.searchsorted(kept, updates[wanted]))
     diverged_at = _diverged(state, updates, block, wanted, loss)
+    fresh = diverged_at[state.diverged_at < 0]
+    first = fresh[fresh >= 0].min(initial=stop)
+    if first < stop:  # end the block there: what follows a divergence must not depend on where blocks end
+        return _block(plan, state, int(first), kept)
     trace = Trace(
         updates[wanted],
         samples_spent(plan.sizes, updates[wanted]),

@@ -88,9 +88,13 @@ class Lane(Item):
     def _name_the_method(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("label", "") == "":
             sampler = given.get("sampler")
-            name = sampler.get("name") if isinstance(sampler, dict) else sampler
-            single = isinstance(sampler, dict) and sampler.get("batch_size") == 1
-            return {**given, "label": "BGD" if name == "full_batch" else "SGD" if single else "Mini-batch"}
+            if isinstance(sampler, Sampler):
+                sampler = sampler.model_dump()
+            knobs = sampler if isinstance(sampler, dict) else {"name": sampler}
+            label = (
+                "BGD" if knobs.get("name") == "full_batch" else "SGD" if knobs.get("batch_size") == 1 else "Mini-batch"
+            )
+            return {**given, "label": label}
         return given
 
 
@@ -125,7 +129,9 @@ class Experiment(Item):
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", label="Device", help="Where it runs; auto: the GPU if there is one and the problem is large."
     )
-    lanes: tuple[Lane, ...] = knob(label="Lanes", help="The methods that race.", min_length=1, max_length=256, page=(1, 6))
+    lanes: tuple[Lane, ...] = knob(
+        label="Lanes", help="The methods that race.", min_length=1, max_length=256, page=(1, 6)
+    )
 
     @field_validator("problem", mode="before")
     @classmethod
@@ -147,7 +153,9 @@ class Experiment(Item):
     def _fits_the_problem(self) -> "Experiment":
         samples, parameters = self.problem.sample_count, self.problem.parameter_count
         if self.start is not None and len(self.start) != parameters:
-            raise ExperimentError(f"given {len(self.start)} numbers; the problem has {parameters} parameters", ("start",))
+            raise ExperimentError(
+                f"given {len(self.start)} numbers; the problem has {parameters} parameters", ("start",)
+            )
         for i, lane in enumerate(self.lanes):
             size = lane.sampler.size(samples)
             if size > samples:
@@ -163,7 +171,7 @@ class Experiment(Item):
         return self
 
     @classmethod
-    def model_validate(cls, obj: Any, **options: Any) -> "Experiment":  # type: ignore[override]
+    def model_validate(cls, obj: Any, **options: Any) -> "Experiment":
         """The experiment that a mapping describes; ExperimentError, one clear line, if it describes none."""
         if not isinstance(obj, (dict, Experiment)):
             raise ExperimentError(f"an experiment is a JSON object; given {type(obj).__name__}")
@@ -201,7 +209,6 @@ class Experiment(Item):
             updates = -(-updates // self.updates_per_epoch(lane))
         return max(updates, 1)
 
-
     def within_page(self) -> "Experiment":
         """The experiment itself, or the one with the largest budget that the page allows its lanes."""
         lanes = range(len(self.lanes))
@@ -217,7 +224,7 @@ class Experiment(Item):
 def schema() -> dict[str, Any]:
     """The JSON Schema of the experiment: where a kind of item stands, any registered one may be written."""
     items = [(kind, name, cls) for kind in KINDS for name, cls in registered(kind).items()]
-    models = [Experiment, *KINDS, *(cls for _, _, cls in items)]
+    models: list[type[Item]] = [Experiment, *KINDS, *(cls for _, _, cls in items)]
     refs, whole = models_json_schema([(model, "validation") for model in models])
     definitions = whole["$defs"]
 

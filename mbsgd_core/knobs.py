@@ -46,6 +46,7 @@ def knob(
     page: tuple[float, float] | None = None,
     scale: str = "linear",
     live: bool = False,
+    suggest: Any = None,
     **limits: Any,
 ) -> Any:
     """Declare a knob: a pydantic field that also knows how it looks.
@@ -59,6 +60,7 @@ def knob(
             it is the length, for items their count. The experiment's own limits are `limits`.
         scale: "linear" or "log": how a slider runs over the page range.
         live: True for the few that people drag to compare: they get a slider that moves the picture at once.
+        suggest: where a page begins with a required knob, which has no default.
         limits: ge, gt, le, lt, min_length, max_length ... as pydantic's Field has them.
 
     Example:
@@ -67,7 +69,7 @@ def knob(
         >>> Toy(momentum=0.9).momentum
         0.9
     """
-    extra = {"unit": unit, "scale": scale, "live": live} | ({"page": list(page)} if page else {})
+    extra: dict[str, Any] = {"unit": unit, "scale": scale, "live": live} | ({"page": list(page)} if page else {})
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
 
 
@@ -84,6 +86,12 @@ def limits_of(metadata: Iterable[Any]) -> dict[str, float]:
             found |= limits_of(part.metadata)
         found |= {name: getattr(part, name) for name in LIMITS if getattr(part, name, None) is not None}
     return found
+
+
+def page_of(field: FieldInfo) -> tuple[float, float] | None:
+    """The page's range of a knob, None if it has none."""
+    extra: Any = field.json_schema_extra
+    return tuple(extra["page"]) if isinstance(extra, dict) and "page" in extra else None
 
 
 def bare(annotation: Any) -> tuple[Any, dict[str, float]]:

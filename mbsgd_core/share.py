@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.knobs import Item, NamedItem, allowed, limits_of
+from mbsgd_core.knobs import Item, NamedItem, allowed, limits_of, page_of
 from mbsgd_core.registry import first_error, name_of
 from mbsgd_core.texts import fit, parse, shown, write
 
@@ -76,11 +76,11 @@ def from_query(
     values, notices = _parameters(query)
     size = sum(len(key) + len(value) + 2 for key, value in values.items())
     if page and (size > PAGE_CHARACTERS or len(values) > PAGE_PARAMETERS):
-        text = f"the link has {len(values):,} parameters and {size:,} characters; "
-        text += f"allowed are {PAGE_PARAMETERS:,} and {PAGE_CHARACTERS:,}"
+        text = f"The link is too long: {len(values):,} parameters and {size:,} characters; allowed are "
+        text += f"{PAGE_PARAMETERS:,} and {PAGE_CHARACTERS:,}."
         if fallback is None:
             raise ExperimentError(text)
-        return fallback, [Notice("", f"All of it is ignored: {text}.")]
+        return fallback, [Notice("", f"{text} All of it is ignored.")]
     reader = _Reader(values, page, notices)
     experiment = reader.item(Experiment, "v", "", fallback)
     if page and (fitting := experiment.within_page()) != experiment:
@@ -140,17 +140,20 @@ def _parameters(query: str | Mapping[str, str | Sequence[str]]) -> tuple[dict[st
     return dict(parse_qsl(text, keep_blank_values=True)), [notice] if fragment else []
 
 
+class _Unreadable(ExperimentError):
+    """An item that the link does not describe well enough, and that has no fallback."""
+
+    def __init__(self, key: str, text: str):
+        super().__init__(f"{key}: {text}")
+        self.key, self.text = key, text
+
+
 class _Reader:
     """Turns parameters into items, keeping account of what was read and of what had to be said."""
 
     def __init__(self, values: Mapping[str, str], page: bool, notices: list[Notice]):
         self.values, self.page, self.notices = values, page, notices
         self.read: set[str] = set()
-
-    def take(self, key: str) -> str | None:
-        """The text given for a parameter, None if there is none."""
-        self.read.add(key)
-        return self.values.get(key)
 
     def say(self, key: str, text: str, instead: Any = PydanticUndefined) -> None:
         """Note a sentence, and what is used instead."""
@@ -164,6 +167,17 @@ class _Reader:
         Args:
             base: the item that is meant where the link does not say, None if there is none.
         """
+        try:
+            return self.own_item(cls, key, prefix, base)
+        except _Unreadable as error:
+            if base is None:
+                raise
+            self.read |= {parameter for parameter in self.values if parameter.startswith(prefix)}
+            self.say(error.key, error.text, base)
+            return base
+
+    def own_item(self, cls: type[Any], key: str, prefix: str, base: Any) -> Any:
+        """The item; _Unreadable if there is neither enough in the link nor in the base."""
         head, named = _head(cls), key in self.values
         if issubclass(cls, NamedItem):
             cls, named = self.chosen(cls, key, base)
@@ -177,32 +191,32 @@ class _Reader:
             value = self.field(field, key if name == head else f"{prefix}{name}", default)
             if value is not PydanticUndefined:
                 own[name] = value
-        return self.build(cls, key, prefix, stock, own, base)
+        return self.build(cls, key, prefix, stock, own)
 
     def chosen(self, kind: type[NamedItem], key: str, base: Any) -> tuple[type[NamedItem], bool]:
         """The class that the link names, and True; else the base's, and False."""
-        known, name = registered(kind), self.take(key)
+        self.read.add(key)
+        known, name = registered(kind), self.values.get(key)
         if name in known:
             return known[name], True
         text = f"given {shown(name or 'nothing')}; known are {', '.join(known)}"
         if base is None:
-            raise ExperimentError(f"{key}: {text}")
+            raise _Unreadable(key, text)
         if name is not None:
             self.say(key, text, base)
         return type(base), False
 
     def field(self, field: FieldInfo, key: str, default: Any) -> Any:
         """A field's value, PydanticUndefined where the link gives none that can be used."""
-        kind, extra = field.annotation, field.json_schema_extra
-        page = tuple(extra["page"]) if isinstance(extra, dict) and "page" in extra else None
-        first = (get_args(kind) or (None,))[0]
+        kind: Any = field.annotation
+        first, page = (get_args(kind) or (None,))[0], page_of(field)
         if isinstance(kind, type) and issubclass(kind, Item):
             return self.item(kind, key, f"{key}.", None if default is PydanticUndefined else default)
         if get_origin(kind) is tuple and isinstance(first, type) and issubclass(first, Item):
             most = page[1] if page and self.page else limits_of(field.metadata)["max_length"]
             return self.items(first, key, () if default is PydanticUndefined else default, int(most))
-        text = self.take(key)
-        if text is None:
+        self.read.add(key)
+        if (text := self.values.get(key)) is None:
             return PydanticUndefined
         try:
             given = parse(text, kind)
@@ -220,20 +234,19 @@ class _Reader:
     def items(self, kind: type[Item], key: str, base: Sequence[Item], most: int) -> Any:
         """Those that the link names, lane1, lane2 ...; else the base's, with what the link says about them."""
         stem = key.removesuffix("s")
-        found = (re.match(rf"{stem}([1-9][0-9]{{0,3}})(\.|$)", parameter) for parameter in self.values)
-        numbers = sorted({int(match[1]) for match in found if match})
+        matches = (re.match(rf"{stem}([1-9][0-9]{{0,3}})(\.|$)", parameter) for parameter in self.values)
+        found = {match.string: int(match[1]) for match in matches if match}
+        numbers = sorted(set(found.values()))
         if not any(f"{stem}{n}" in self.values for n in numbers):
             numbers = list(range(1, len(base) + 1))
-        for n in numbers[most:]:
-            self.read |= {p for p in self.values if p == f"{stem}{n}" or p.startswith(f"{stem}{n}.")}
         if numbers[most:]:
+            self.read |= {parameter for parameter, n in found.items() if n >= numbers[most]}
             self.notices.append(Notice(key, f"given {len(numbers)}; only the first {most} are used, the most allowed."))
-        return tuple(
-            self.item(kind, f"{stem}{n}", f"{stem}{n}.", base[min(n, len(base)) - 1] if base else None)
-            for n in numbers[:most]
-        ) or PydanticUndefined
+        likes = [base[min(n, len(base)) - 1] if base else None for n in numbers[:most]]
+        made = [self.item(kind, f"{stem}{n}", f"{stem}{n}.", like) for n, like in zip(numbers, likes, strict=False)]
+        return tuple(made) or PydanticUndefined
 
-    def build(self, cls: type[Item], key: str, prefix: str, stock: dict, own: dict, base: Any) -> Any:
+    def build(self, cls: type[Item], key: str, prefix: str, stock: dict, own: dict) -> Any:
         """The item. While its values do not go together, the one in the way gives way to the stock's."""
         mended = set()
         while True:
@@ -241,25 +254,21 @@ class _Reader:
                 return cls(**{**stock, **own})
             except ValidationError as error:
                 complaint = first_error(error)
-            path = complaint.path
+            path: tuple[Any, ...] = complaint.path
             if path and _holds_items(own.get(path[0])) and path not in mended:
                 # A part that is sound by itself does not fit the rest, e.g. a batch larger than the data.
                 mended.add(path)
-                new = complaint.nearest if complaint.nearest is not None else _reach(base, path)
+                new = complaint.nearest if complaint.nearest is not None else _reach(stock.get(path[0]), path[1:])
                 if new is not None:
                     own[path[0]] = _with(own[path[0]], path[1:], new)
                     self.say(".".join([_nth(path[0], path[1]), *map(str, path[2:])]), str(complaint), new)
                     continue
             culprit = path[0] if path and path[0] in own else _in_the_way(cls, stock, own)
-            if culprit is not None:
-                del own[culprit]
-                where = key if culprit == _head(cls) else f"{prefix}{culprit}"
-                self.say(where, str(complaint), stock.get(culprit, PydanticUndefined))
-            elif base is None:
-                raise ExperimentError(f"{prefix}{'.'.join(map(str, path)) or key}: {complaint}", path)
-            else:
-                self.say(f"{prefix}{path[0]}" if path else key, str(complaint), base)
-                return base
+            if culprit is None:
+                raise _Unreadable(f"{prefix}{path[0]}" if path else key, str(complaint))
+            del own[culprit]
+            where = key if culprit == _head(cls) else f"{prefix}{culprit}"
+            self.say(where, str(complaint), stock.get(culprit, PydanticUndefined))
 
 
 def _in_the_way(cls: type[Item], stock: dict, own: dict) -> str | None:
@@ -276,7 +285,8 @@ def _in_the_way(cls: type[Item], stock: dict, own: dict) -> str | None:
 def _reach(value: Any, path: tuple[str | int, ...]) -> Any:
     """What lies at a path, None if nothing does; the last of a tuple stands for those beyond it."""
     for part in path:
-        value = value[min(part, len(value) - 1)] if isinstance(part, int) else getattr(value, part, None)
+        if value is not None:
+            value = value[min(part, len(value) - 1)] if isinstance(part, int) else getattr(value, part, None)
     return value
 
 

@@ -82,7 +82,11 @@ def parse(text: str, annotation: Any) -> Any:
         return text
     if not _NUMBER.fullmatch(text):
         raise ValueError("a number")
-    return int(text) if kind is int and text.lstrip("+-").isdigit() else float(text)
+    if kind is int:
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    if not math.isfinite(float(text)):
+        raise ValueError("a number that is not too large")
+    return float(text)
 
 
 def fit(value: Any, annotation: Any, limits: Mapping[str, float], page: tuple[float, float] | None, tight: bool) -> Any:

@@ -9,8 +9,8 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.figures import surface
 from mbsgd_core.ui import frame, live, presets
-from mbsgd_core.ui.compare import runner
 from mbsgd_core.ui.sidebar import plane_settings
+from mbsgd_core.ui.work import runner
 
 
 def experiment_of(name: str) -> Experiment:

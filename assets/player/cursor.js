@@ -5,7 +5,6 @@ import { batchAt } from "./payload.js";
 import * as text from "./text.js";
 import { swatch } from "./theme.js";
 
-const PACE = 90; // ms between two readings while it plays
 const FEW = 3; // batch indices shown
 
 const norm = (field, k) => (field ? Math.hypot(field[2 * k], field[2 * k + 1]) : NaN);
@@ -47,7 +46,6 @@ export function createCursor(player) {
     h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Numbers at the cursor" }, table), notes);
   let cells = [];
   let shape = "";
-  let last = 0;
 
   function build(rows) {
     cells = rows.map(([name, title, read]) => ({
@@ -69,9 +67,7 @@ export function createCursor(player) {
 
   /** Reads the numbers; while it plays, a few times a second. */
   function draw() {
-    const time = performance.now();
-    if (player.playing && time - last < PACE) return;
-    last = time;
+    if (!player.legible) return;
     for (const { read, boxes } of cells) {
       player.lanes.forEach((lane, i) => write(boxes[i], read(lane, player.records[i])));
     }

@@ -2,43 +2,60 @@
 
 import { dashOf } from "./theme.js";
 
-/** Traces a curve; where several points share a pixel column, only the first, lowest, highest and last are drawn. */
-export function traceCurve(context, xs, ys, toX, toY, left, right) {
-  let column = null;
+const CROWDED = 800; // points; beyond, several share a pixel column, and dashes would drown
+
+/** Strokes a curve through every point in sight. */
+function strokeCurve(context, xs, ys, { toX, toY, left, right }) {
   let pen = false;
-  const flush = () => {
-    if (!column) return;
-    const { x, first, low, high, last } = column;
-    if (pen) context.lineTo(x, first);
-    else context.moveTo(x, first);
-    pen = true;
-    if (low !== high) {
-      context.lineTo(x, low);
-      context.lineTo(x, high);
-      context.lineTo(x, last);
-    }
-    column = null;
-  };
+  context.beginPath();
   for (let i = 0; i < xs.length; i += 1) {
     const x = toX(xs[i]);
     const y = toY(ys[i]);
-    if (x < left - 200 || x - x !== 0) continue;
-    if (y - y !== 0) {
-      flush();
-      if (ys[i] !== ys[i] || ys[i] === Infinity) pen = false; // a gap: the run has diverged
-      continue;
-    }
-    if (column && x - column.x < 0.5) {
-      column.low = Math.min(column.low, y);
-      column.high = Math.max(column.high, y);
-      column.last = y;
-    } else {
-      flush();
-      column = { x, first: y, low: y, high: y, last: y };
+    if (y - y !== 0 || x - x !== 0) {
+      pen = false; // a gap: the run has diverged, or a logarithm has nothing to show
+    } else if (x >= left - 200) {
+      if (pen) context.lineTo(x, y);
+      else context.moveTo(x, y);
+      pen = true;
     }
     if (x > right + 200) break;
   }
+  context.stroke();
+}
+
+/** Draws a crowded curve: in each pixel column a bar from the lowest to the highest value; lines between far columns. */
+function fillCurve(context, xs, ys, { toX, toY, left, right }) {
+  let column = -Infinity;
+  let low = NaN;
+  let high = NaN;
+  let last = NaN;
+  const flush = () => { if (low <= high) context.fillRect(column, low - 0.6, 1.2, high - low + 1.2); };
+  context.beginPath();
+  for (let i = 0; i < xs.length; i += 1) {
+    const x = toX(xs[i]);
+    const y = toY(ys[i]);
+    if (x - x !== 0 || x < left - 2) continue;
+    if (x > right + 2) break;
+    const here = Math.round(x);
+    if (here !== column) {
+      flush();
+      if (here - column > 2 && last - last === 0 && y - y === 0) {
+        context.moveTo(column + 0.6, last);
+        context.lineTo(here + 0.6, y);
+        low = high = y;
+      } else {
+        low = Math.min(y, last - last === 0 ? last : y);
+        high = Math.max(y, last - last === 0 ? last : y);
+      }
+      column = here;
+    } else if (y - y === 0) {
+      low = Math.min(y, low - low === 0 ? low : y);
+      high = Math.max(y, high - high === 0 ? high : y);
+    }
+    last = y;
+  }
   flush();
+  context.stroke();
 }
 
 /** Traces the area between two curves. */
@@ -52,30 +69,27 @@ function traceBand(context, xs, lower, upper, toX, toY) {
 }
 
 /** Draws all curves of a chart. */
-export function drawCurves(context, series, { toX, toY, left, right }) {
-  context.lineJoin = "round";
+export function drawCurves(context, series, view) {
   for (const { lane, xs, ys, plane, band } of series) {
     if (band) {
       context.beginPath();
-      traceBand(context, xs, band.lower, band.upper, toX, toY);
+      traceBand(context, xs, band.lower, band.upper, view.toX, view.toY);
       context.globalAlpha = 0.18;
       context.fillStyle = lane.color;
       context.fill();
       context.globalAlpha = 1;
     }
-    context.strokeStyle = lane.color;
+    context.strokeStyle = context.fillStyle = lane.color;
+    context.lineJoin = "round";
     if (plane) {
       context.setLineDash([3, 3]);
       context.lineWidth = 0.9;
-      context.beginPath();
-      traceCurve(context, xs, plane, toX, toY, left, right);
-      context.stroke();
+      strokeCurve(context, xs, plane, view);
     }
-    context.setLineDash(xs.length > 1000 ? [] : dashOf(lane.dash)); // dashes drown in a noisy curve
-    context.lineWidth = xs.length > 1000 ? 1.2 : 2;
-    context.beginPath();
-    traceCurve(context, xs, ys, toX, toY, left, right);
-    context.stroke();
+    const crowded = xs.length > CROWDED;
+    context.setLineDash(crowded ? [] : dashOf(lane.dash));
+    context.lineWidth = crowded ? 1.2 : 2;
+    (crowded ? fillCurve : strokeCurve)(context, xs, ys, view);
     context.setLineDash([]);
   }
 }

@@ -6,7 +6,6 @@ import * as text from "./text.js";
 import { swatch, traceMarker } from "./theme.js";
 
 const PAD = { left: 46, right: 8, top: 8, bottom: 32 };
-const PACE = 60; // ms between two drawings while it plays
 
 const reach = (values) => {
   let low = Infinity;
@@ -39,7 +38,6 @@ export function createDataPlot(player) {
   const base = sheet(plot);
   const live = sheet(plot);
   let frame = null;
-  let last = 0;
 
   function columns() {
     const { x, y } = { x: player.arrays["data/x"], y: player.arrays["data/y"] };
@@ -129,11 +127,12 @@ export function createDataPlot(player) {
 
   function draw(now = false) {
     if (element.hidden) return;
-    const time = performance.now();
-    if (player.playing && !now && time - last < PACE) return;
-    last = time;
-    const size = [plot.clientWidth, plot.clientHeight];
-    if (!frame || frame.size[0] !== size[0] || frame.size[1] !== size[1]) paintBase();
+    if (!player.legible && !now) return;
+    if (!frame) {
+      if (!plot.clientWidth) return; // hidden for now
+      paintBase();
+    }
+    const { size } = frame;
     const lane = player.lanes[Math.min(player.lanes.length - 1, Number(choice.value) || 0)];
     const k = player.records[lane.index];
     const context = fresh(live, ...size);

@@ -28,9 +28,9 @@ export function createLoss(player) {
   const element = h("section", { class: "mb-loss", "aria-label": "Loss" },
     h("header", { class: "mb-head" }, h("strong", {}, "Loss"), h("span", { class: "mb-note" }, "full objective, all lanes"),
       excess.element, logY.element, logX.element), plot);
-  const faint = sheet(plot, "mb-faint");
-  const bright = sheet(plot);
+  const faint = sheet(plot);
   const marks = sheet(plot);
+  const bright = document.createElement("canvas"); // shown through marks, up to the cursor
   let ready = false;
   let zoomed = false;
   let moving = false; // a change of ours, not the person's zoom
@@ -168,6 +168,10 @@ export function createLoss(player) {
     if (!chart._fullLayout) return;
     const { xaxis, yaxis } = chart._fullLayout;
     const size = [plot.clientWidth, plot.clientHeight];
+    if (!size[0] || !size[1]) { // hidden for now
+      picture = null;
+      return;
+    }
     const [left, top, width, height] = [xaxis._offset, yaxis._offset, xaxis._length, yaxis._length];
     const mapper = (axis, offset, length, up) => {
       const [low, high] = axis.range.map(Number);
@@ -177,26 +181,41 @@ export function createLoss(player) {
     };
     picture = { left, top, width, height, right: left + width, size,
       toX: mapper(xaxis, left, width, false), toY: mapper(yaxis, top, height, true) };
-    picture.levels = levels();
-    for (const canvas of [faint, bright]) {
-      const context = fresh(canvas, ...size);
-      context.save();
-      context.beginPath();
-      context.rect(left, top, width, height);
-      context.clip();
-      drawCurves(context, series, picture);
-      context.restore();
-    }
-    draw();
+    const context = fresh(bright, ...size);
+    context.save();
+    context.beginPath();
+    context.rect(left, top, width, height);
+    context.clip();
+    drawCurves(context, series, picture);
+    context.restore();
+    const below = fresh(faint, ...size);
+    drawLevels(below);
+    below.globalAlpha = 0.25;
+    below.drawImage(bright, 0, 0, ...size);
+    below.globalAlpha = 1;
+    player.invalidate();
   }
 
-  /** Where the target and the optimum lie, if in sight. */
-  function levels() {
-    const { problem, target } = player.header;
-    return [[target?.loss, target?.text ?? "target", [5, 4]], [problem.optimal_value, "optimum", [1.5, 3]]]
-      .filter(([value]) => Number.isFinite(value))
-      .map(([value, name, dash]) => ({ y: picture.toY(value - offset()), name, dash }))
-      .filter(({ y }) => y >= picture.top && y <= picture.top + picture.height);
+  /** The target and the optimum, if in sight, as thin lines with their names. */
+  function drawLevels(context) {
+    const { theme, header: { problem, target } } = player;
+    const { left, right, top, height, toY } = picture;
+    context.save();
+    context.font = `11px ${theme.font}`;
+    context.textAlign = "right";
+    for (const [value, name, dash] of [[target?.loss, target?.text ?? "target", [5, 4]], [problem.optimal_value, "optimum", [1.5, 3]]]) {
+      const y = Number.isFinite(value) ? toY(value - offset()) : NaN;
+      if (!(y >= top && y <= top + height)) continue;
+      context.strokeStyle = theme.faint;
+      context.setLineDash(dash);
+      context.beginPath();
+      context.moveTo(left, y);
+      context.lineTo(right, y);
+      context.stroke();
+      context.fillStyle = theme.soft;
+      context.fillText(name, right - 4, y - 4);
+    }
+    context.restore();
   }
 
   /** Moves the cursor: reveals the bright curves, draws the cursor line, heads and level lines. */
@@ -205,26 +224,10 @@ export function createLoss(player) {
     const { theme } = player;
     const { left, top, width, height, right, size, toX, toY } = picture;
     const x = Math.min(right, Math.max(left, toX(Math.max(player.at, logX.input.checked ? 1e-300 : 0))));
-    bright.style.clipPath = `inset(0 ${Math.max(0, size[0] - x - 1).toFixed(1)}px 0 0)`;
     const context = fresh(marks, ...size);
+    const ratio = bright.width / size[0];
+    if (x > left) context.drawImage(bright, 0, 0, x * ratio, bright.height, 0, 0, x, size[1]);
     context.font = `11px ${theme.font}`;
-    context.textAlign = "right";
-    for (const { y, name, dash } of picture.levels) {
-      context.strokeStyle = theme.faint;
-      context.setLineDash(dash);
-      context.beginPath();
-      context.moveTo(left, y);
-      context.lineTo(right, y);
-      context.stroke();
-      context.setLineDash([]);
-      context.strokeStyle = theme.background;
-      context.lineWidth = 4;
-      context.strokeText(name, right - 4, y - 4);
-      context.lineWidth = 1;
-      context.fillStyle = theme.soft;
-      context.fillText(name, right - 4, y - 4);
-    }
-    context.setLineDash([]);
     context.strokeStyle = theme.faint;
     context.beginPath();
     context.moveTo(x, top);

@@ -16,6 +16,7 @@ import { createVerdict } from "./verdict.js";
 
 const NARROW = 640; // px
 const REST = 200; // ms the cursor must rest before the program is asked about it
+const READ = 100; // ms between two changes of the numbers while it plays: faster, nobody can read them
 const POLL = 150; // ms between two questions while a run is in progress
 const players = new WeakMap();
 
@@ -74,12 +75,11 @@ class Player {
     this.lanes = lanesOf(payload);
     if (!before || before.header.clock !== this.header.clock) this.clock = CLOCKS[this.header.clock] ? this.header.clock : "epochs";
     this.end = span(this.lanes, this.clock);
-    this.narrow = this.root.clientWidth < NARROW;
     if (newKey) this.timeline.pause();
     if (newKey && this.header.autoplay) this.due = performance.now();
     this.at = atEnd || newKey ? this.end : Math.min(this.end, this.playing ? share * this.end : this.at);
     this.gate.connect(component, this.header.seq);
-    this.theme = readTheme(this.root, this.header);
+    if (before?.header.theme !== this.header.theme || !this.theme) this.theme = readTheme(this.root, this.header);
     this.seek(this.at, { quiet: true });
     this.page.update();
     this.controls.update();
@@ -91,8 +91,10 @@ class Player {
     const painted = this.panels.update(change);
     if (this.Plotly) this.loss.update(change);
     this.finishTake(begun);
-    await (this.Plotly ? painted : this.boot(component.base));
-    this.invalidate();
+    if (!this.Plotly || change.newPicture) {
+      await (this.Plotly ? painted : this.boot(component.base));
+      this.invalidate();
+    }
     this.begin();
     if (!this.playing) this.settled();
   }
@@ -144,6 +146,9 @@ class Player {
 
   /** Draws one frame now. */
   paint() {
+    const time = performance.now();
+    this.legible = !this.playing || time - (this.read ?? 0) > READ;
+    if (this.legible) this.read = time;
     this.lanes.forEach((lane, i) => (this.records[i] = recordAt(lane, this.clock, this.at)));
     this.panels.draw();
     this.timeline.draw();
@@ -220,12 +225,13 @@ class Player {
   }
 
   resize() {
-    if (!this.ready) return;
+    if (!this.ready || !this.root.clientWidth) return;
     const narrow = this.root.clientWidth < NARROW;
     const crossed = narrow !== this.narrow;
     this.narrow = narrow;
     this.panels.resize();
     this.loss.resize();
+    this.data.repaint();
     if (crossed) this.retheme();
     this.invalidate();
   }

@@ -1,6 +1,6 @@
 /** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
 
-import { fresh, h, sheet, svg, write } from "./dom.js";
+import { h, sheet, svg, write } from "./dom.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
 import { isFull } from "./payload.js";
@@ -8,6 +8,7 @@ import * as text from "./text.js";
 import { swatch } from "./theme.js";
 import { Trail } from "./trail.js";
 
+const DOUBLE = 250; // ms: in a zoomed panel a click waits, for it may become a double click
 const STILL = 4; // px: a pointer that moved further was dragging or zooming
 
 /** A short line for the legend. */
@@ -84,14 +85,23 @@ export function createPanels(player) {
     return inside ? { x: xaxis.p2d(px), y: yaxis.p2d(py) } : null;
   }
 
+  const zoomed = (panel) => {
+    const { xaxis, yaxis } = panel.chart._fullLayout;
+    return [...xaxis.range, ...yaxis.range].some((edge, i) => Math.abs(edge - player.header.problem.view[i]) > 1e-9 * Math.abs(edge));
+  };
+
   function listen(panel) {
     let down = null;
+    let waiting = null;
     panel.chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
     panel.chart.addEventListener("click", (event) => {
       if (!down || event.target.closest(".modebar")) return;
       if (Math.hypot(event.clientX - down[0], event.clientY - down[1]) > STILL) return;
       const point = locate(panel, event);
-      if (point) player.start(point);
+      clearTimeout(waiting);
+      if (!point || event.detail > 1) return; // a double click resets the zoom
+      if (zoomed(panel)) waiting = setTimeout(() => player.start(point), DOUBLE);
+      else player.start(point);
     }, true);
     panel.chart.addEventListener("pointermove", (event) => {
       const point = event.pointerType === "mouse" && locate(panel, event);
@@ -111,6 +121,9 @@ export function createPanels(player) {
     const loss = z.data[nearest(ys.data, y) * z.shape[1] + nearest(xs.data, x)];
     return `${text.num(x)}, ${text.num(y)}  loss ≈ ${text.num(loss)}  click: start here`;
   }
+
+  /** Sizes are read here and not while drawing: reading forces a layout. */
+  const measure = (panel) => (panel.size = [panel.plot.clientWidth, panel.plot.clientHeight]);
 
   /** Zooming one panel zooms all: the same surface is always seen through the same window. */
   function follow(source, event) {
@@ -134,6 +147,7 @@ export function createPanels(player) {
       await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
       if (panel.ready) return;
       panel.ready = true;
+      measure(panel);
       const again = () => { panel.trail.reset(); player.invalidate(); };
       panel.chart.on("plotly_relayouting", again);
       panel.chart.on("plotly_afterplot", again);
@@ -167,17 +181,18 @@ export function createPanels(player) {
     const scale = arrowScale(player.lanes, player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
       player.lanes.map((_, i) => player.cursorInfo(i)), viewOf(first.chart));
     panels.forEach((panel, i) => {
-      if (!panel.ready || !panel.visible) return;
+      if (!panel.ready || !panel.visible || !panel.size[0]) return;
       const lane = player.lanes[i];
       const k = player.records[i];
       const view = viewOf(panel.chart);
-      const size = [panel.plot.clientWidth, panel.plot.clientHeight];
+      const { size } = panel;
       const stamp = `${size} ${window.devicePixelRatio}`;
       if (stamp !== panel.stamp) panel.trail.reset();
       panel.stamp = stamp;
       const info = player.cursorInfo(i);
       panel.trail.to(lane, k, view, size);
       drawMarks(panel.marks, { lane, k, view, size, scale, info });
+      if (!player.legible) return;
       const gone = lane.diverged_at !== null && lane.update[k] >= lane.diverged_at;
       panel.badge.hidden = !gone;
       if (gone) write(panel.badge, `diverged at update ${text.count(lane.diverged_at)}`);
@@ -187,13 +202,12 @@ export function createPanels(player) {
   }
 
   function resize() {
-    for (const panel of panels) if (panel.ready) player.Plotly.Plots.resize(panel.chart);
+    for (const panel of panels) {
+      if (!panel.ready) continue;
+      measure(panel);
+      player.Plotly.Plots.resize(panel.chart);
+    }
   }
 
-  /** Clears what moves: nothing is known yet. */
-  function clear() {
-    for (const panel of panels) fresh(panel.marks, panel.plot.clientWidth, panel.plot.clientHeight);
-  }
-
-  return { element, stage, update, draw, resize, clear, repaint: paintSurfaces };
+  return { element, stage, update, draw, resize, repaint: paintSurfaces };
 }

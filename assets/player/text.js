@@ -1,5 +1,7 @@
 /** Numbers as words: three significant digits, with units. */
 
+const ROUNDED = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const NONE = "–";
 const known = (x) => typeof x === "number" && Number.isFinite(x);
 
@@ -12,7 +14,7 @@ export function num(x) {
     const [mantissa, exponent] = x.toExponential(2).split("e");
     return `${Number(mantissa)}e${Number(exponent)}`;
   }
-  return Number(x.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  return size < 1000 ? String(Number(x.toPrecision(3))) : ROUNDED.format(x);
 }
 
 /** The same, but idle zeros stay, so that running numbers do not jump about. */
@@ -24,7 +26,7 @@ export function steady(x) {
 }
 
 /** A whole number with all its digits: 8840 -> "8,840". */
-export const count = (n) => (known(n) ? Math.round(n).toLocaleString("en-US") : NONE);
+export const count = (n) => (known(n) ? (Math.abs(n) < 1000 ? String(Math.round(n)) : WHOLE.format(n)) : NONE);
 
 /** A time with a fitting unit: 0.0123 -> "12.3 ms". */
 export function seconds(x) {

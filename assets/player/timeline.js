@@ -129,9 +129,10 @@ export function createTimeline(player) {
   }
 
   function draw() {
-    const words = timeText(player.clock, player.at, player.end);
     range.value = player.at;
     range.style.setProperty("--mb-place", player.end ? player.at / player.end : 0);
+    if (!player.legible) return;
+    const words = timeText(player.clock, player.at, player.end);
     if (range.getAttribute("aria-valuetext") === words) return;
     range.setAttribute("aria-valuetext", words);
     write(now, words);

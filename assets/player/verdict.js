@@ -63,8 +63,8 @@ export function createVerdict(player) {
     write(sentence, player.header.sentence?.[player.clock] ?? "");
     target.title = player.header.target?.text ?? "";
     write(target, `to target, ${player.clock}`);
-    const before = new Map([...rows].map(([lane, tr]) => [lane, tr.offsetTop]));
-    const moved = [...before.keys()].length > 0 && !player.reduced && !player.gate.dragging;
+    const moved = rows.size > 0 && !player.reduced && !player.gate.dragging;
+    const before = new Map(moved ? [...rows].map(([lane, tr]) => [lane, tr.offsetTop]) : []);
     const order = ranking(player.lanes, player.clock);
     rows = new Map(order.map((lane, i) => [lane.label, row(lane, i === 0)]));
     body.replaceChildren(...rows.values());

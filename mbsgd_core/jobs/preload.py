@@ -10,7 +10,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: several threads a worker ar
 import torch
 
 from mbsgd_core.experiment import problems
-from mbsgd_core.measures import cursor, picture  # noqa: F401
+from mbsgd_core.measures import cursor, picture, suggestion  # noqa: F401
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule

@@ -105,13 +105,13 @@ if "forkserver" in multiprocessing.get_all_start_methods():
             main, blank = sys.modules["__main__"], ModuleType("__main__")
             sys.modules["__main__"] = blank
             try:
-                return ForkServerProcess._Popen(process)  # type: ignore[attr-defined]
+                return ForkServerProcess._Popen(process)
             finally:
                 if sys.modules["__main__"] is blank:
                     sys.modules["__main__"] = main
 
     class _Forked(ForkServerContext):
-        Process = _Process  # type: ignore[assignment]
+        Process = _Process
 
 
 def _begin_worker() -> None:

@@ -32,10 +32,19 @@ def _numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 def losses(total: FiniteSum, theta: np.ndarray) -> np.ndarray:
-    """The objective at theta (K, P): (K,)."""
+    """The objective at every theta (K, P): (K,)."""
     with torch.no_grad():
         parts = _tensor(total, theta).split(max(1, BLOCK // width(total)))
         return np.concatenate([_numpy(total.objective(part)) for part in parts])
+
+
+def path_losses(total: FiniteSum, theta: np.ndarray) -> np.ndarray:
+    """The objective along theta (K, P): (K,); NaN where it was lost, or where a long path was thinned."""
+    found = np.full(len(theta), np.nan)
+    chosen = _thin(np.flatnonzero(np.isfinite(theta).all(1)), WORK // width(total))
+    if len(chosen):
+        found[chosen] = losses(total, theta[chosen])
+    return found
 
 
 def gradients(total: FiniteSum, theta: np.ndarray) -> np.ndarray:

@@ -1,21 +1,23 @@
 """Whether a lane is stable, and the sentence that says why (floor 4)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import stability
 from mbsgd_core.measures.text import number, point
+from mbsgd_core.measures.truth import truth
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.registry import name_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.types import Trace
 
+MINIMIZERS = 4  # of many are looked at for their curvature
 GROWTH = 10  # a finite lane is unstable once its excess is this many times the start's
 
 
@@ -44,7 +46,7 @@ def diagnose(experiment: Experiment, lane: int, trace: Trace, lowest: float | No
     floor = min(float(loss.min()), np.inf if lowest is None else lowest)
     first, last = float(loss[0]) - floor, float(loss[-1]) - floor
     rate = float(trace.learning_rate.max())
-    limits = limits_at_start(experiment, lane)
+    limits = rate_limits(experiment, lane)
     above = limits is not None and rate > limits.rate
     if last > first and (above or last > GROWTH * first > 0):
         grew = f"The loss grew from {number(loss[0])} to {number(loss[-1])}."
@@ -60,9 +62,9 @@ class Limits(NamedTuple):
     noisy: float | None  # with this lane's batches, where that is lower
 
 
-def limits_at_start(experiment: Experiment, lane: int) -> Limits | None:
-    """The limits by the curvature at the start; None where there are none."""
-    return _limits(experiment, lane, start_of(experiment))
+def rate_limits(experiment: Experiment, lane: int) -> Limits | None:
+    """The limits by the largest curvature at the start and at the known minimizers; None where there are none."""
+    return _limits(experiment, lane, (start_of(experiment), *truth(experiment).minimizers[:MINIMIZERS]))
 
 
 def start_of(experiment: Experiment) -> tuple[float, ...]:
@@ -72,19 +74,21 @@ def start_of(experiment: Experiment) -> tuple[float, ...]:
     return tuple(engine.finite_sum(experiment).start().tolist())
 
 
-def _limits(experiment: Experiment, lane: int, theta: tuple[float, ...]) -> Limits | None:
+def _limits(experiment: Experiment, lane: int, places: Sequence[tuple[float, ...]]) -> Limits | None:
     method = experiment.lanes[lane]
     problem = engine.finite_sum(experiment)
     if problem.parameters > stability.PARAMETERS:
         return None
-    plain = stability.rate_limit(_curvature(problem, theta), method.rule)
-    if plain is None:
+    found = {place: curvature for place in places if (curvature := _curvature(problem, place)) is not None}
+    steepest = max(found, key=lambda place: found[place], default=None)
+    plain = None if steepest is None else stability.rate_limit(found[steepest], method.rule)
+    if steepest is None or plain is None:
         return None
     samples = experiment.problem.sample_count
     size = method.sampler.size(samples)
     noisy = None
     if size < samples and isinstance(method.rule, SGD) and not method.rule.momentum and not method.rule.weight_decay:
-        noisy = _noisy_limit(problem, theta, size, draws_with_replacement(experiment, lane))
+        noisy = _noisy_limit(problem, steepest, size, draws_with_replacement(experiment, lane))
     if noisy is None or noisy >= plain.rate * (1 - 1e-9):
         return Limits(plain.rate, plain, None)
     return Limits(noisy, plain, noisy)
@@ -118,8 +122,6 @@ def _why_lost(experiment: Experiment, lane: int, trace: Trace, run: int, at: int
     if at == 0:
         return f"f is not defined at the start point {point(start_of(experiment))}. Choose another start."
     last = theta[at - 1]
-    if not np.isfinite(_gradient(experiment, last)).all():
-        return f"The gradient is not a number at {point(last)}, though the loss there is {number(loss[at - 1])}."
     opening = f"Diverged at update {int(trace.update[at]):,}: the loss"
     before = loss[:at]
     if before[-1] < before[0] - 10 * max(abs(before[0]), 1.0):
@@ -136,22 +138,19 @@ def _why_lost(experiment: Experiment, lane: int, trace: Trace, run: int, at: int
     return f"{grew} {_advice(experiment, lane, float(trace.learning_rate[at]), trace)}"
 
 
-def _gradient(experiment: Experiment, theta: np.ndarray) -> np.ndarray:
-    problem = engine.finite_sum(experiment)
-    start = problem.start()
-    at = torch.as_tensor(theta, dtype=start.dtype, device=start.device)
-    return problem.gradient(at[None], None)[0].detach().cpu().numpy()
-
-
 def _advice(experiment: Experiment, lane: int, rate: float, trace: Trace) -> str:
     """Which rates grow here, and one to try."""
-    rule, limits = experiment.lanes[lane].rule, limits_at_start(experiment, lane)
+    rule, limits = experiment.lanes[lane].rule, rate_limits(experiment, lane)
     if limits is None and not isinstance(rule, SGD):
         return f"{_name(rule)} has no simple limit. Try {number(rate / 10)}."
     if limits is not None and rate <= limits.rate:
-        limits = _limits_on_the_way(experiment, lane, trace) or limits
-    if limits is None or rate <= limits.rate:
-        return f"No limit is known for this place. Try {number(rate / 10)}."
+        steeper = _limits_on_the_way(experiment, lane, trace)
+        limits = steeper if steeper is not None and steeper.rate < rate else limits
+    if limits is None:
+        return f"No limit is known here. Try {number(rate / 10)}."
+    if rate <= limits.rate:
+        below = f"The rate is below {number(limits.rate)}, the limit at the start and the minimum"
+        return f"{below}, but the surface is steeper on the way. Try {number(rate / 10)}."
     plain, noisy = limits.plain, limits.noisy
     steepest = f"largest curvature {number(plain.curvature)}"
     half = f"Try {number(limits.rate / 2)}."
@@ -167,7 +166,7 @@ def _advice(experiment: Experiment, lane: int, rate: float, trace: Trace) -> str
 def _limits_on_the_way(experiment: Experiment, lane: int, trace: Trace) -> Limits | None:
     """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
     run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
-    return _limits(experiment, lane, tuple(trace.theta[run, at].tolist()))
+    return _limits(experiment, lane, [tuple(trace.theta[run, at].tolist())])
 
 
 def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
@@ -177,7 +176,7 @@ def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
         return f"The loss stays finite; {_name(rule)} has no simple limit."
     if rate > limits.rate:
         formula = "the limit of its batches" if limits.noisy else limits.plain.formula
-        return f"The rate {number(rate)} is above {formula} = {number(limits.rate)} at the start, yet nothing grows."
+        return f"The rate {number(rate)} is above {formula} = {number(limits.rate)}, yet nothing grows along this path."
     if limits.noisy is not None:
         return f"The rate {number(rate)} is below {number(limits.noisy)}, the limit of its batches."
     return f"The rate {number(rate)} is below {limits.plain.formula} = {number(limits.plain.rate)}."

@@ -103,6 +103,8 @@ def batch_gradients(
 
 def measured_covariance(gradients: np.ndarray, batch_size: int, replacement: bool, seed: int) -> np.ndarray:
     """The covariance of a batch gradient about G, from up to 2,000 drawn batches, (P, P)."""
-    count = max(FAN, min(DRAWS, WORK // (batch_size * gradients.shape[1])))
+    # Numpy draws a large share of the samples by shuffling all of them.
+    touched = max(batch_size * gradients.shape[1], len(gradients) if 50 * batch_size > len(gradients) else 1)
+    count = max(FAN, min(DRAWS, WORK // touched))
     off = batch_gradients(gradients, batch_size, replacement, seed, count) - gradients.mean(0)
     return off.T @ off / count

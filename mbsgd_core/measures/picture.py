@@ -188,7 +188,7 @@ def _lane(
         arrays["batch"] = batch
     if drawn.explained is not None:
         arrays["out_of_plane"] = drawn.distance(theta)
-        arrays["plane_loss"] = along.losses(engine.finite_sum(experiment), drawn.lift(drawn.project(theta)))
+        arrays["plane_loss"] = along.path_losses(engine.finite_sum(experiment), drawn.lift(drawn.project(theta)))
     spread = ensemble.spread(trace, drawn) if runs > 1 else {}
     sizes = lane.sampler.sizes(samples)
     header = {

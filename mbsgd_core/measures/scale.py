@@ -66,8 +66,10 @@ def noise_scale(learning_rate: float, samples: int, batch_size: int, momentum: f
     return learning_rate * (samples / batch_size - 1) / (1 - momentum)
 
 
-def stationary_variance(learning_rate: float, curvature: float, variance: float, batch_size: int) -> float:
-    """Where plain SGD on 1/2 curvature x^2 settles: rate s2 / (b curvature (2 - rate curvature)).
+def stationary_variance(
+    learning_rate: float, curvature: np.ndarray | float, variance: np.ndarray | float, batch_size: int
+) -> np.ndarray | float:
+    """Where plain SGD on 1/2 curvature x^2 settles: rate s2 / (b curvature (2 - rate curvature)), elementwise.
 
     Fresh batches of additive noise with variance s2. Reference: Mandt, Hoffman, Blei 2017.
     """

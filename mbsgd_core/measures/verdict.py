@@ -43,12 +43,14 @@ def verdict(
 ) -> dict[str, Any]:
     """One lane's row of the verdict table; losses are means over the runs that did not diverge, None if none."""
     loss = trace.loss[np.isfinite(trace.loss).all(1)]
-    final = best = reached = None
+    final: float | None = None
+    best: float | None = None
+    reached: int | None = None
     if len(loss):
         mean = loss.mean(0)
         final, best = float(mean[-1]), float(loss.min(1).mean())
-        below = np.flatnonzero(mean <= goal) if goal is not None else ()
-        reached = int(below[0]) if len(below) else None
+        if goal is not None and (mean <= goal).any():
+            reached = int((mean <= goal).argmax())
     row: dict[str, Any] = _clocks(experiment, lane, trace, len(trace.update) - 1, seconds_per_update)
     to_target = (
         dict.fromkeys(CLOCKS) if reached is None else _clocks(experiment, lane, trace, reached, seconds_per_update)

@@ -21,7 +21,13 @@ class Cosine(Schedule):
     """
 
     T_max: Whole = knob(
-        label="T max", help="Intervals from the top to the bottom.", ge=1, le=10_000_000, page=(1, 500), scale="log"
+        suggest=20,
+        label="T max",
+        help="Intervals from the top to the bottom.",
+        ge=1,
+        le=10_000_000,
+        page=(1, 500),
+        scale="log",
     )
     eta_min: Real = knob(0.0, label="Least rate", help="The rate at the bottom.", ge=0, page=(0.0, 1.0))
 

@@ -20,7 +20,9 @@ class CosineRestarts(Schedule):
     Reference: Loshchilov & Hutter 2017 (SGDR); torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
 
-    T_0: Whole = knob(label="T 0", help="Intervals of the first cycle.", ge=1, le=10**9, page=(1, 500), scale="log")
+    T_0: Whole = knob(
+        suggest=5, label="T 0", help="Intervals of the first cycle.", ge=1, le=10**9, page=(1, 500), scale="log"
+    )
     T_mult: Whole = knob(1, label="T mult", help="Each cycle is this many times longer.", ge=1, le=1000, page=(1, 4))
     eta_min: Real = knob(0.0, label="Least rate", help="What each cycle falls towards.", ge=0, page=(0.0, 1.0))
 

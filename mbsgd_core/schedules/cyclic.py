@@ -22,7 +22,9 @@ class Cyclic(Schedule):
     Where others differ: torch also cycles the momentum unless cycle_momentum=False; here it stays the rule's.
     """
 
-    max_lr: Real = knob(label="Highest rate", help="The top of the first cycle.", gt=0, page=(1e-4, 10.0), scale="log")
+    max_lr: Real = knob(
+        suggest=0.2, label="Highest rate", help="The top of the first cycle.", gt=0, page=(1e-4, 10.0), scale="log"
+    )
     step_size_up: Whole = knob(
         2000, label="Intervals up", help="From the bottom to the top.", ge=1, page=(1, 5000), scale="log"
     )

@@ -15,7 +15,9 @@ class Exponential(Schedule):
     Reference: torch.optim.lr_scheduler.ExponentialLR; Smith 2017 (range test).
     """
 
-    gamma: Real = knob(label="Gamma", help="The rate is multiplied by this.", gt=0, le=10, page=(0.5, 1.0))
+    gamma: Real = knob(
+        suggest=0.95, label="Gamma", help="The rate is multiplied by this.", gt=0, le=10, page=(0.5, 1.0)
+    )
 
     def init(self, intervals: int) -> ScheduleState:
         return (0, self.learning_rate)

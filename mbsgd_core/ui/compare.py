@@ -8,29 +8,20 @@ from mbsgd_core import share
 from mbsgd_core.errors import JobError, LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import message
-from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.ui import frame, live, session, tiles
 from mbsgd_core.ui.below import below
 from mbsgd_core.ui.player import event, player, plotly_url
 from mbsgd_core.ui.sidebar import sidebar
+from mbsgd_core.ui.work import runner
 
 # A first answer within this time makes one picture; what takes longer is shown while it grows.
 PATIENCE, LONGEST = 0.4, 20.0  # seconds
 STATUS = {"queued": "running", "running": "running", "done": "done", "failed": "failed", "cancelled": "failed"}
 
 
-@st.cache_resource(show_spinner=False)
-def runner() -> Runner:
-    """The web process's one runner; its workers start at once."""
-    made = Runner()
-    made.warm()
-    return made
-
-
 def main() -> None:
     """Draw the page."""
     frame.begin(frame.HOME)
-    runner()
     session.load()
     experiment = session.current()
     if not frame.embedded():

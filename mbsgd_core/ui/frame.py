@@ -6,12 +6,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from mbsgd_core.ui.work import runner
+
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "Compare"
 
 _STYLE = """<style>
 .block-container {padding-top: 2.2rem; padding-bottom: 4rem; max-width: 1500px}
 h1 {font-size: 1.55rem !important; padding: 0 !important; letter-spacing: -0.01em}
+h3 {font-size: 1.1rem !important; padding: .4rem 0 0 !important}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
 [data-testid="stSidebarHeader"] {padding-bottom: 0; height: 2.2rem}
 </style>"""
@@ -33,6 +36,7 @@ def begin(name: str) -> None:
     Args:
         name: the page's name in the navigation; also its h1.
     """
+    runner()  # the workers import torch while the page is being drawn
     st.set_page_config(f"{name} · Mini-Batch SGD Lab", str(ROOT / "assets" / "icon.svg"), layout="wide")
     st.html(_STYLE)
     if embedded():

@@ -387,13 +387,18 @@ def test_divergence_is_chunk_invariant(schedule):
             assert np.array_equal(a, b, equal_nan=True)
 
 
-def test_the_other_runs_go_on():
-    x = [[10_000.0]] + [[1.0]] * 19  # drawing sample 0 multiplies theta by 1 - 0.1 * 10,000^2
-    data = {"name": "inline", "x": x, "y": [0.0] * 20}
+def one_bad_sample(schedule="constant", rule="sgd") -> Experiment:
+    """Drawing sample 0 multiplies theta by 1 - 0.1 * 10,000^2; every other one by 0.9."""
+    data = {"name": "inline", "x": [[10_000.0]] + [[1.0]] * 19, "y": [0.0] * 20}
     problem = {"name": "linear_regression", "dataset": data, "intercept": False, "standardize": False}
-    schedule = {"name": "constant", "learning_rate": 0.1}
+    schedule = {"name": schedule} if isinstance(schedule, str) else schedule
+    schedule = schedule | {"learning_rate": 0.1, "interval": "update"}
     budget = {"unit": "epochs", "amount": 1}
-    e = experiment(problem, "with_replacement", schedule=schedule, size=1, start=[1.0], runs=12, budget=budget)
+    return experiment(problem, "with_replacement", rule, schedule, size=1, start=[1.0], runs=12, budget=budget)
+
+
+def test_the_other_runs_go_on():
+    e = one_bad_sample()
     state, trace = engine.run(e, 0)
     for run in range(12):
         drawn = np.concatenate(list(engine.batch_indices(e, 0, range(20), run)))
@@ -403,6 +408,18 @@ def test_the_other_runs_go_on():
         np.testing.assert_allclose(trace.theta[run, :sound, 0], 0.9 ** np.arange(sound), rtol=1e-12)
         assert np.isnan(trace.theta[run, sound:]).all() and np.isnan(trace.loss[run, sound:]).all()
     assert 0 < (state.diverged_at < 0).sum() < 12
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_divergence_of_some_runs_is_chunk_invariant(mode):
+    e = one_bad_sample({"name": "reduce_on_plateau", "mode": mode, "patience": 1}, MOMENTUM)
+    whole_state, whole = in_chunks(e, [20])
+    assert 0 < (whole_state.diverged_at < 0).sum() < 12
+    for chunks in ([1] * 20, [13, 7], [3, 9, 8]):
+        state, trace = in_chunks(e, chunks)
+        assert str(state.schedule_state) == str(whole_state.schedule_state)  # as text: nan is nan
+        for a, b in zip([*trace, state.theta], [*whole, whole_state.theta], strict=True):
+            assert np.array_equal(a, b, equal_nan=True)
 
 
 def test_a_start_that_is_not_finite_has_diverged_at_once():

@@ -9,12 +9,15 @@ A preset's "claims" say what must come out; the page ignores them. A claim is on
     {"measure": NAME, "ratio": [LABEL, LABEL], "between": ...}  the first lane's value over the second's
     {"same": [LABEL, LABEL]}                                    equal paths, to 1e-12
 
+"in": NAME makes a claim about the lanes of another preset (its name without the number).
+
 The measures, each a mean over the runs of a lane (excess: the loss above the least value known, else the loss itself):
 
     final, best     excess at the end, and the least on the way
     settled         mean excess over the second half of the records
     updates_to      updates until the excess is at most "target" times the start's; also samples_to, epochs_to
     diverged_at     the first bad update
+    limit           the largest stable rate at the start: of the full batch, or in mean square for smaller ones
     spread          root of the summed variances of the end points of the runs
     away            distance of the end from "point"
     reach           distance of the end from 0 along axis "axis"
@@ -36,6 +39,7 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures.stability import curvature_spread, largest_curvature, mean_square_limit, rate_limit
 from mbsgd_core.types import State, Trace
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
@@ -74,6 +78,8 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
         return float(excess[len(excess) // 2 :].mean())
     if what == "diverged_at":
         return int(state.diverged_at.min()) if (state.diverged_at >= 0).any() else None
+    if what == "limit":
+        return largest_stable_rate(e, label)
     if what == "spread":
         return float(np.sqrt(end.var(0).sum()))
     if what == "away":
@@ -97,8 +103,23 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
     }[what]
 
 
+def largest_stable_rate(e: Experiment, label: str) -> float:
+    (lane,) = (lane for lane in e.lanes if lane.label == label)
+    total = engine.finite_sum(e)
+    size = lane.sampler.size(total.samples)
+    if size == total.samples:
+        limit = rate_limit(largest_curvature(total, total.start().numpy()), lane.rule)
+        assert limit is not None
+        return limit.rate
+    spread = curvature_spread(total, total.start().numpy())
+    assert spread is not None
+    return mean_square_limit(spread, size, replacement=False)
+
+
 def holds(name: str, claim: dict[str, Any]) -> None:
     """Assert one claim."""
+    if "in" in claim:
+        (name,) = (other for other in PRESETS if other[3:] == claim["in"])
     if "same" in claim:
         first, second = (outcome(name)[label][1].theta for label in claim["same"])
         np.testing.assert_allclose(first, second, rtol=0, atol=1e-12)

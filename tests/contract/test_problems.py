@@ -20,7 +20,9 @@ def settings() -> list:
     cases = []
     for name, cls in problems().items():
         if issubclass(cls, Surface):
-            variants = [{"samples": 7, "noise": n, "noise_kind": k} for n, k in [(0, "tilt"), (0.5, "tilt"), (0.5, "scale")]]
+            variants = [
+                {"samples": 7, "noise": n, "noise_kind": k} for n, k in [(0, "tilt"), (0.5, "tilt"), (0.5, "scale")]
+            ]
         elif issubclass(cls, DataProblem):
             small = SMALL_DATA[cls.task]
             variants = [

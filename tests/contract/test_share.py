@@ -18,7 +18,19 @@ from mbsgd_core.texts import parse, plain_type, write
 from tests.contract.test_experiment import EXAMPLE, changed
 
 FALLBACK = Experiment.model_validate(EXAMPLE)
-NASTY = ["a&lane1=b", "50 % + 1", "x=1#y?z", "null", "[1,2]", "é漢字🙂", " ", "\u202e\x00\n\t", "lane2.rule", '"\\', "a,b;c"]
+NASTY = [
+    "a&lane1=b",
+    "50 % + 1",
+    "x=1#y?z",
+    "null",
+    "[1,2]",
+    "é漢字🙂",
+    " ",
+    "\u202e\x00\n\t",
+    "lane2.rule",
+    '"\\',
+    "a,b;c",
+]
 
 
 def read(text: str, **options: Any) -> tuple[Experiment, list[str]]:
@@ -27,9 +39,7 @@ def read(text: str, **options: Any) -> tuple[Experiment, list[str]]:
 
 
 def test_a_link_is_flat_readable_and_begins_with_its_version():
-    assert to_query(FALLBACK).startswith(
-        "v=1&problem=linear_regression&problem.dataset=diabetes&"
-    )
+    assert to_query(FALLBACK).startswith("v=1&problem=linear_regression&problem.dataset=diabetes&")
     for part in ("&problem.features=bmi&", "&budget.amount=20&", "&lane3=Mini-batch&lane3.sampler=reshuffle&"):
         assert part in to_query(FALLBACK)
     assert "&lane3.rule.momentum=0.9&" in to_query(FALLBACK)
@@ -127,6 +137,8 @@ def test_any_experiment_comes_back(seed):
         if "batch_size" in sampler:
             sampler["batch_size"] = rng.randint(1, samples)
         schedule = valid(schedules[list(schedules)[(seed + i) % len(schedules)]], rng)
+        if "total_steps" in schedule:
+            schedule["total_steps"] = 10**7  # as many as the budget's at least
         rule = valid(rules[list(rules)[(seed + i) % len(rules)]], rng)
         label = rng.choice([*NASTY, f"lane {i}"])
         lanes.append({"label": label, "sampler": sampler, "rule": rule, "schedule": schedule})
@@ -146,7 +158,12 @@ def test_the_page_keeps_what_it_could_have_made_itself():
 # query, dotted place, value there afterwards, words of the one notice
 NOTED: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("lane1.schedule.learning_rate=0", "lanes.0.schedule.learning_rate", 1e-4, ("given 0;", "0.0001 to 10")),
-    ("lane1.schedule.learning_rate=abc", "lanes.0.schedule.learning_rate", 0.1, ("given abc", "a number", "0.1 is used")),
+    (
+        "lane1.schedule.learning_rate=abc",
+        "lanes.0.schedule.learning_rate",
+        0.1,
+        ("given abc", "a number", "0.1 is used"),
+    ),
     ("lane1.schedule.learning_rate=nan", "lanes.0.schedule.learning_rate", 0.1, ("given nan", "a number")),
     ("lane3.rule.momentum=1", "lanes.2.rule.momentum", 0.99, ("given 1;", "0 to 0.99")),
     ("lane2.sampler.batch_size=1000", "lanes.1.sampler.batch_size", 442, ("given 1000", "1 to 442", "442 is used")),
@@ -213,7 +230,20 @@ def test_notices_are_counted_rather_than_listed_without_end():
     assert len(notices) == share.NOTICES + 1 and "988 more" in notices[-1]
 
 
-@pytest.mark.parametrize("query", ["v=1", "v=1&problem=nonsense", "v=1&problem=saddle", "v=1&problem=saddle&lane1=x"])
+BARE = "v=1&problem=saddle&lane1=x&lane1.sampler=full_batch&lane1.schedule="
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "v=1",
+        "v=1&problem=nonsense",
+        "v=1&problem=saddle",
+        BARE,
+        BARE + "step",
+        BARE + "one_cycle&lane1.schedule.total_steps=1",
+    ],
+)
 def test_without_a_fallback_an_unreadable_link_is_an_error(query):
     with pytest.raises(ExperimentError) as caught:
         from_query(query)

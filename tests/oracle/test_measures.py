@@ -14,7 +14,7 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import noise, plane, scale, stability
-from mbsgd_core.measures.diagnosis import limits_at_start
+from mbsgd_core.measures.diagnosis import rate_limits
 from mbsgd_core.measures.picture import start_noise
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.sgd import SGD
@@ -224,7 +224,7 @@ def test_q01_q03_q04_r02_limits():
         assert stability.rate_limit(10.0, SGD(momentum=float(momentum))).rate == pytest.approx(threshold, rel=1e-12)
     averaged = stability.rate_limit(10.0, SGD(momentum=0.9, dampening=0.9)).rate
     assert averaged == pytest.approx(expected("Q04")["threshold"], rel=1e-12)
-    limits = limits_at_start(one_lane(DIABETES), 0)
+    limits = rate_limits(one_lane(DIABETES), 0)
     assert limits.rate == pytest.approx(expected("R02")["lr_max_half_mse"], rel=1e-7)
     assert stability.rate_limit(10.0, Adam()) is None
 

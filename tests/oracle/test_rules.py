@@ -1,4 +1,7 @@
-"""Update rules against reference trajectories computed without torch."""
+"""Update rules against reference trajectories computed without torch.
+
+Ids here: O01-O18, O32-O35, O37, O38, O50-O54, O62.
+"""
 
 import json
 from pathlib import Path

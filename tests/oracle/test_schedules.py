@@ -1,4 +1,7 @@
-"""Schedules against closed forms."""
+"""Schedules against closed forms.
+
+Ids here: S01-S03, S05, S08-S12.
+"""
 
 import json
 from pathlib import Path

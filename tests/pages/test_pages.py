@@ -16,10 +16,12 @@ PATIENCE = 60
 
 
 def open_page(name: str, query: str = "") -> AppTest:
-    page = AppTest.from_file(str(ROOT / frame.pages()[name]), default_timeout=PATIENCE)
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for key, value in parse_qsl(query):
         page.query_params[key] = value
     page.run()
+    if name != frame.HOME:
+        page.switch_page(frame.pages()[name]).run()
     assert not page.exception, page.exception
     return page
 

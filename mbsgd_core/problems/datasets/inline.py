@@ -1,7 +1,7 @@
 """Rows written into the experiment itself."""
 
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import model_validator

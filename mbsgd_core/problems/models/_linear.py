@@ -118,7 +118,8 @@ class LinearSum(FiniteSum):
 
     Matrix products run along the rows of a stored matrix in both directions, so every batch is kept upright and
     lying (x and its transpose): the kernels for the other direction round differently by where in memory a batch
-    begins, and the same batch must give the same bits however many are gathered at once.
+    begins, and the same batch must give the same bits however many are gathered at once. (For single samples theta
+    too should begin where torch puts a fresh tensor, as the result of any update does.)
     """
 
     def __init__(self, problem: LinearModel, seed: int, dtype: "torch.dtype", device: str):

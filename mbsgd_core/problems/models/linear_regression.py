@@ -64,7 +64,7 @@ class SquaredSum(LinearSum):
     def __init__(self, problem: LinearRegression, seed: int, dtype: "torch.dtype", device: str):
         super().__init__(problem, seed, dtype, device)
         rows, _ = _rows(problem, seed)
-        root = np.linalg.qr(rows / np.sqrt(self.samples), mode="r")  # (P, P) or (N, P): small, whatever N is
+        _, root = np.linalg.qr(rows / np.sqrt(self.samples))  # (P, P) however many rows: many runs are cheap to watch
         best = problem.optimum(seed)
         self._least = problem.value(best, seed)
         self._best = self.x.new_tensor(best)

@@ -1,0 +1,116 @@
+"""What a visitor waits for, measured in a real browser. Run: python -m tests.benchmarks.page
+
+Prints the figures of the goals: first visit to a fresh server and later ones, frames a second, updates a second while a
+slider is dragged, and release to pixels. Medians and 95 % points; the machine is named, since the figures are its.
+"""
+
+import platform
+import statistics
+import time
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import ARGUMENTS, find
+from tests.browser.conftest import serve
+from tests.browser.test_compare import slider
+
+FIRST_VISITS, RELEASES = 5, 20
+HEAVY = (
+    "?v=1&problem=quadratic&problem.noise=1&budget=10000&budget.unit=updates"
+    "&lane1=BGD&lane1.sampler=full_batch&lane1.rule=sgd&lane1.schedule=constant&lane1.schedule.learning_rate=0.01"
+    "&lane2=SGD&lane2.sampler=reshuffle&lane2.sampler.batch_size=1&lane2.rule=sgd&lane2.schedule=constant"
+    "&lane2.schedule.learning_rate=0.01&lane3=Mini-batch&lane3.sampler=reshuffle&lane3.sampler.batch_size=8"
+    "&lane3.rule=sgd&lane3.schedule=constant&lane3.schedule.learning_rate=0.01"
+)
+
+
+def arrive(browser: Browser, address: str) -> tuple[Page, float]:
+    """A new visitor, and the seconds until the player is drawn."""
+    page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
+    begun = time.perf_counter()
+    page.goto(address)
+    page.wait_for_function("window.__mbPlayer?.ready.first", timeout=60_000)
+    return page, time.perf_counter() - begun
+
+
+def visits(browser: Browser) -> tuple[list[float], list[float]]:
+    first, later = [], []
+    for _ in range(FIRST_VISITS):
+        with serve() as address:
+            for seconds in (first, later):
+                page, took = arrive(browser, address)
+                seconds.append(took)
+                page.context.close()
+    return first, later
+
+
+def frames(browser: Browser, address: str) -> float:
+    """Drawn frames a second while 3 x 10,000 updates play."""
+    page, _ = arrive(browser, address + HEAVY)
+    page.wait_for_function("!window.__mbPlayer.busy()", timeout=120_000)
+    if page.get_by_role("button", name="Play", exact=True).count():
+        page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_timeout(300)
+    count = "[window.__mbPlayer.frames, performance.now()]"
+    before = page.evaluate(count)
+    page.wait_for_timeout(3000)
+    after = page.evaluate(count)
+    page.context.close()
+    return (after[0] - before[0]) / (after[1] - before[1]) * 1000
+
+
+def dragging(browser: Browser, address: str) -> tuple[float, list[float]]:
+    """(pictures a second during a drag, ms from each release to its picture)."""
+    page, _ = arrive(browser, address)
+    page.wait_for_function("!window.__mbPlayer.busy()", timeout=60_000)
+    page.evaluate("document.querySelector('button[aria-label=Pause]')?.click()")
+    box = slider(page, "Learning rate").bounding_box()
+    y, left, width = box["y"] + box["height"] / 2, box["x"], box["width"]
+    page.mouse.move(left + width * 0.3, y)
+    page.mouse.down()
+    before, begun = page.evaluate("window.__mbPlayer.updates"), time.perf_counter()
+    for i in range(180):
+        page.mouse.move(left + width * (0.3 + 0.3 * (i % 60) / 60), y)
+        page.wait_for_timeout(16)
+    rate = (page.evaluate("window.__mbPlayer.updates") - before) / (time.perf_counter() - begun)
+    page.mouse.up()
+    delays = []
+    for i in range(RELEASES):
+        page.wait_for_function("!window.__mbPlayer.busy()", timeout=60_000)
+        page.wait_for_timeout(600)
+        delays.append(page.evaluate(_RELEASE, ["Learning rate", i]))
+    page.context.close()
+    return rate, delays
+
+
+# A key press sends one value, as a release does: the time until the player has painted the answer.
+_RELEASE = """([name, i]) => new Promise(done => {
+  const input = document.querySelector(`input[type=range][aria-label="${name}"]`);
+  const begun = performance.now(), before = window.__mbPlayer.painted;
+  input.dispatchEvent(new KeyboardEvent("keydown", { key: i % 2 ? "ArrowLeft" : "ArrowRight", bubbles: true, cancelable: true }));
+  const look = () => window.__mbPlayer.painted > before ? done(performance.now() - begun) : requestAnimationFrame(look);
+  requestAnimationFrame(look);
+})"""
+
+
+def p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
+def main() -> None:
+    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
+        first, later = visits(browser)
+        print(f"first visit to a fresh server: median {statistics.median(first):.2f} s, worst {max(first):.2f} s (goal 2.5)")
+        print(f"later visits:                  median {statistics.median(later):.2f} s, worst {max(later):.2f} s (goal 1)")
+        with serve() as address:
+            rate, delays = dragging(browser, address)
+            print(f"pictures during a drag:        {rate:.1f} a second (goal 15)")
+            print(f"release to pixels:             median {statistics.median(delays):.0f} ms, p95 {p95(delays):.0f} ms (goal 150)")
+            print(f"3 x 10,000 updates:            {frames(browser, address):.1f} drawn frames a second (goal 55)")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

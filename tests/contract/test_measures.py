@@ -1,0 +1,358 @@
+"""What a picture holds, for every problem; and its parts against naive loops."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment, problems
+from mbsgd_core.figures.payload import message, unpack
+from mbsgd_core.measures import along, ensemble, plane, verdict
+from mbsgd_core.measures.cursor import at_cursor
+from mbsgd_core.measures.diagnosis import diagnose
+from mbsgd_core.measures.picture import picture
+from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.types import Trace
+
+MEAN = {
+    "name": "linear_regression",
+    "dataset": {"name": "inline", "x": [[1.0]] * 4, "y": [1.0, 2.0, 3.0, 6.0]},
+    "standardize": False,
+    "intercept": False,
+}
+BMI = {"name": "linear_regression", "dataset": "diabetes", "features": ["bmi"]}
+DIABETES = {"name": "linear_regression", "dataset": "diabetes"}
+BOWL = {"name": "quadratic", "noise": 1.0, "samples": 16}
+
+
+def default(name):
+    cls = problems()[name]
+    if issubclass(cls, DataProblem):
+        return {"name": name, "dataset": {"regression": "diabetes"}.get(cls.task, "breast_cancer")}
+    return {"name": name, "noise": 1.0} | ({"formula": "log(x) + y^2"} if name == "formula" else {})
+
+
+def lane(sampler, rate, rule="sgd", **knobs):
+    schedule = {"name": "constant", "learning_rate": rate}
+    return {"sampler": sampler, "rule": {"name": rule, **knobs}, "schedule": schedule}
+
+
+def three(problem, rates=(0.001, 0.001, 0.001), runs=1, epochs=2, size=6, **more):
+    lanes = [
+        lane({"name": "full_batch"}, rates[0]),
+        lane({"name": "reshuffle", "batch_size": 1}, rates[1]),
+        lane({"name": "reshuffle", "batch_size": size}, rates[2], momentum=0.5),
+    ]
+    budget = {"unit": "epochs", "amount": epochs}
+    return Experiment.model_validate({"problem": problem, "lanes": lanes, "runs": runs, "budget": budget, **more})
+
+
+def traced(e):
+    return [engine.run(e, i)[1] for i in range(len(e.lanes))]
+
+
+def drawn(e, traces=None, **more):
+    traces = traces or traced(e)
+    return picture(e, traces, [1e-5] * len(traces), size=16, **more)
+
+
+CASES = {name: three(default(name)) for name in problems()} | {
+    "one parameter": three(MEAN, size=2),
+    "one feature": three(BMI),
+    "five runs": three(DIABETES, runs=5, epochs=1),
+    "diverging": three(BMI, rates=(3.0, 3.0, 0.1)),
+    "diverging in many dimensions": three(DIABETES, rates=(3.0, 0.001, 3.0)),
+    "no budget": three(DIABETES, epochs=0),
+    "undefined start": three({"name": "formula", "formula": "log(x)"}, start=[-1.0, 0.0]),
+    "nothing finite": three({"name": "formula", "formula": "log(0 - 1 - x^2)"}),
+    "drop_last": Experiment.model_validate(
+        {"problem": BOWL, "lanes": [lane({"name": "reshuffle", "batch_size": 5, "drop_last": True}, 0.1)]}
+    ),
+    "adaptive": Experiment.model_validate({"problem": BOWL, "lanes": [lane("full_batch", 0.1, "adam")] * 7}),
+    "with replacement": Experiment.model_validate(
+        {"problem": BOWL, "lanes": [lane({"name": "with_replacement", "batch_size": 16}, 0.1)]}
+    ),
+}
+
+
+@pytest.mark.parametrize("e", CASES.values(), ids=CASES.keys())
+def test_a_picture_holds_what_the_page_needs(e):
+    traces = traced(e)
+    shown = drawn(e, traces)
+    header, arrays = unpack(message(shown, e))  # strict JSON: a NaN in the header would be refused
+    ny, nx = arrays["z"].shape
+    assert arrays["xs"].shape == (nx,) and arrays["ys"].shape == (ny,)
+    x0, x1, y0, y1 = header["problem"]["view"]
+    assert x0 < x1 and y0 < y1 and len(header["problem"]["axes"]) == 2
+    assert set(header["sentence"]) == set(verdict.CLOCKS) and all(header["sentence"].values())
+    for i, (trace, line) in enumerate(zip(traces, header["lanes"], strict=True)):
+        records = line["records"]
+        assert records == len(trace.update) and line["samples"] == e.problem.sample_count
+        own = {name.split("/")[1]: a for name, a in arrays.items() if name.startswith(f"lane{i}/")}
+        assert {own[name].shape for name in ("theta", "gradient", "batch_gradient")} == {(records, 2)}
+        assert {own[name].shape for name in ("loss", "update", "samples", "rate")} == {(records,)}
+        np.testing.assert_array_equal(np.isfinite(own["theta"]).all(1), np.isfinite(trace.theta[0]).all(1))
+        assert np.isnan(own["batch_gradient"][-1]).all()
+        assert line["verdict"]["stable"] in ("stable", "unstable", "diverged") and line["verdict"]["why"]
+        assert (line["diverged_at"] is not None) == (line["verdict"]["stable"] == "diverged")
+        assert line["summary"].startswith(line["label"]) and sum(line["sizes"]) <= e.problem.sample_count
+        assert ("plane_loss" in own) == (e.problem.parameter_count > 2) == (header["problem"]["projection"] is not None)
+        assert ("band" in own) == (e.runs > 1)
+    cursor = at_cursor(e, [0] * len(traces), [t.theta[0, 0] for t in traces], shown["plane"])
+    assert len(cursor) == len(traces)
+    json.dumps(cursor, allow_nan=False)
+
+
+def test_the_grid_is_the_objective():
+    e = three(BOWL)
+    arrays = drawn(e)["arrays"]
+    for row, column in ((0, 0), (3, 11), (15, 2)):
+        x, y = arrays["xs"][column], arrays["ys"][row]
+        assert arrays["z"][row, column] == pytest.approx((x**2 + 10 * y**2) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("problem", [BOWL, BMI, DIABETES], ids=["surface", "two", "many"])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_gradients_along_a_path_by_a_loop(problem, drop_last):
+    sampler = {"name": "shuffle_once", "batch_size": 6, "drop_last": drop_last}
+    e = Experiment.model_validate({"problem": problem, "budget": {"amount": 2}, "lanes": [lane(sampler, 0.01)]})
+    total, (trace,) = engine.finite_sum(e), traced(e)
+    full, batch = along.gradients(total, trace.theta[0]), along.next_batch_gradients(e, 0, trace)
+    for k, theta in enumerate(torch.as_tensor(trace.theta[0])):
+        leaf = theta[None].clone().requires_grad_()
+        for found, indices in ((full, np.arange(total.samples)), (batch, None)):
+            if indices is None and k + 1 < len(trace.update):
+                (indices,) = engine.batch_indices(e, 0, range(k, k + 1))
+            if indices is None:
+                assert np.isnan(found[k]).all()
+                continue
+            loss = total.losses(leaf, torch.as_tensor(indices.copy())[None]).mean()
+            np.testing.assert_allclose(found[k], torch.autograd.grad(loss, leaf)[0][0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["reshuffle", "shuffle_once", "in_order", "with_replacement"])
+@pytest.mark.parametrize("updates", [0, 3, 7, 20])
+def test_batches_are_the_engines(name, updates):
+    e = Experiment.model_validate(
+        {"problem": BOWL, "lanes": [lane({"name": name, "batch_size": 5}, 0.1)], "budget": {"amount": 6}, "runs": 2}
+    )
+    expected = list(engine.batch_indices(e, 0, range(updates)))
+    sent = along.all_batches(e, 0, updates)
+    if not updates:
+        assert sent is None
+        return
+    np.testing.assert_array_equal(sent, np.concatenate(expected))
+    for update, batch in enumerate(expected):
+        np.testing.assert_array_equal(along.batches(e, 0, np.array([update]))[0], batch)
+
+
+def test_the_cursor_shows_the_batch_that_the_lane_used():
+    e = three(BOWL, rates=(0.01, 0.01, 0.01), size=4)
+    traces = traced(e)
+    shown = drawn(e, traces)
+    lanes = at_cursor(e, [1, 2, 3], [t.theta[0, k] for t, k in zip(traces, (1, 2, 3), strict=True)])
+    for i, (k, line) in enumerate(zip((1, 2, 3), lanes, strict=True)):
+        assert line["index"] == k and np.shape(line["fan"]) == (40, 2)
+        np.testing.assert_allclose(line["gradient"], shown["arrays"][f"lane{i}/gradient"][k], rtol=1e-9)
+        np.testing.assert_allclose(line["batch_gradient"], shown["arrays"][f"lane{i}/batch_gradient"][k], rtol=1e-9)
+    assert not np.any(lanes[0]["measured"]) and not np.any(lanes[0]["predicted_without"])
+    np.testing.assert_allclose(lanes[1]["measured"], lanes[1]["predicted_without"], atol=5 * (2 / 2000) ** 0.5)
+    assert at_cursor(e, [0], [[np.nan, 0.0]]) == [None]
+    assert at_cursor(e, [2], [traces[0].theta[0, 2]])[0]["batch_gradient"] is None
+
+
+def test_measuring_does_not_move_the_run():
+    e = three(BOWL, rates=(0.1, 0.1, 0.1))
+    before = traced(e)
+    drawn(e, before)
+    at_cursor(e, [1, 1, 1], [t.theta[0, 1] for t in before])
+    for one, two in zip(before, traced(e), strict=True):
+        assert one.theta.tobytes() == two.theta.tobytes() and one.loss.tobytes() == two.loss.tobytes()
+
+
+def test_the_window_rests_while_a_rate_is_dragged():
+    for problem in (BOWL, BMI, MEAN):
+        keys = {drawn(three(problem, rates=(rate,) * 3, size=2))["key"] for rate in (0.001, 0.01, 5.0)}
+        assert len(keys) == 1
+    calm, wild = (drawn(three(DIABETES, rates=(0.05, 0.001, r), epochs=3)) for r in (0.05, 5.0))
+    width = [s["problem"]["view"][1] - s["problem"]["view"][0] for s in (calm, wild)]
+    assert 0.2 < width[0] / width[1] < 5
+
+
+def test_a_start_outside_the_window_widens_it():
+    x0, x1, y0, y1 = drawn(three(BOWL, start=[7.0, 0.0]))["problem"]["view"]
+    assert x0 < 0 < 7 < x1 and y0 < 0 < y1
+
+
+def test_a_straight_unfinished_path_and_many_records():
+    e = three(DIABETES, epochs=3)
+    start = [engine.snapshot(engine.init(e, i)) for i in range(3)]
+    shown = drawn(e, start)
+    assert not shown["finished"] and "yet" in shown["sentence"]["epochs"]
+    rows = np.arange(30)
+    assert len(along._thin(rows, 7)) == 7 and along._thin(rows, 7)[[0, -1]].tolist() == [0, 29]
+
+
+def test_bands_and_ellipses():
+    draw = np.random.default_rng(0)
+    loss = draw.normal(size=(11, 1500))
+    theta = draw.normal(size=(11, 1500, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
+    counts = np.arange(1500)
+    trace = Trace(counts, counts, np.ones(1500), theta, loss)
+    updates, band = ensemble.band(trace)
+    assert len(updates) == 1000 and updates[[0, -1]].tolist() == [0, 1499]
+    np.testing.assert_allclose(band, np.quantile(loss[:, updates], [0.1, 0.5, 0.9], axis=0).T, rtol=1e-12)
+    found = ensemble.ellipse(theta[:, -1])
+    axes = np.array(found["axes"])
+    np.testing.assert_allclose(found["centre"], theta[:, -1].mean(0))
+    np.testing.assert_allclose(axes.T @ axes, 4 * np.cov(theta[:, -1].T), rtol=1e-9)  # 2 sigma
+    loss[:2, 700:] = theta[:2, 700:] = np.nan
+    _, band = ensemble.band(trace)
+    assert np.isfinite(band[:, :2]).all() and np.isnan(band[-1, 2])  # a tenth of the runs are infinitely high
+    spread = ensemble.spread(trace, plane.whole(2))
+    assert spread["cloud"].shape == (11, 200, 2) and np.isnan(spread["ends"][:2]).all()
+    np.testing.assert_allclose(ensemble.ellipse(spread["ends"])["centre"], theta[2:, -1].mean(0))
+
+
+# --- why
+
+
+def why(problem, rate, sampler="full_batch", epochs=400, rule="sgd", start=None, **knobs):
+    e = Experiment.model_validate(
+        {
+            "problem": problem,
+            "lanes": [lane(sampler, rate, rule, **knobs)],
+            "budget": {"amount": epochs},
+            "start": start,
+        }
+    )
+    (trace,) = traced(e)
+    found = diagnose(e, 0, trace, None)
+    state, _ = engine.run(e, 0)
+    assert (found.diverged_at is None) == (state.diverged_at[0] < 0)
+    if found.diverged_at is not None and len(trace.update) == e.updates(0) + 1:
+        assert found.diverged_at == state.diverged_at[0]
+    return found.stable, found.why
+
+
+PLAIN = {"name": "quadratic"}
+
+
+@pytest.mark.parametrize(
+    ("case", "stable", "parts"),
+    [
+        (dict(problem=PLAIN, rate=0.1), "stable", ["The rate 0.1 is below 2/L = 0.2."]),
+        (dict(problem=PLAIN, rate=0.1, momentum=0.9), "stable", ["2(1 + β)/L = 0.38"]),
+        (dict(problem=PLAIN, rate=0.1, rule="adam"), "stable", ["Adam has no simple limit"]),
+        (
+            dict(problem=PLAIN, rate=0.3),
+            "diverged",
+            ["Diverged at update ", "the loss grew from 6.12 to ",
+             "Rates above 2/L = 0.2 grow here (largest curvature 10)", "Try 0.1."],
+        ),
+        (dict(problem=PLAIN, rate=0.21, epochs=30), "unstable", ["The loss grew from 6.12", "2/L = 0.2"]),
+        (dict(problem=PLAIN, rate=1e12), "diverged", ["left 6.12 in a single step", "Try 0.1."]),
+        (dict(problem=PLAIN, rate=1e12, rule="adagrad"), "diverged", ["Adagrad has no simple limit. Try 1e+11."]),
+        (dict(problem={"name": "formula", "formula": "log(x)"}, rate=0.1, start=[-1.0, 2.0]), "diverged",
+         ["f is not defined at the start point (-1, 2)"]),
+        (dict(problem={"name": "formula", "formula": "log(x)"}, rate=0.3, start=[1.0, 0.0]), "diverged",
+         ["Diverged at update 3: the loss, -1.3 at (0.271, 0), is not defined where the next step leads. "]),
+        (dict(problem={"name": "saddle"}, rate=0.1, start=[1.0, 0.1]), "diverged", ["no lowest point along this path"]),
+        (dict(problem={"name": "rosenbrock"}, rate=0.05), "diverged", ["Diverged at update", "Try "]),
+        (dict(problem=DIABETES, rate=0.3, sampler={"name": "reshuffle", "batch_size": 1}, epochs=5), "diverged",
+         ["With batches of 1, rates above 0.1", "the limit without noise is 2/L = 0.4"]),
+    ],
+    ids=lambda c: str(c)[:60] if isinstance(c, dict) else "",
+)  # fmt: skip
+def test_why(case, stable, parts):
+    found, text = why(**case)
+    assert found == stable, text
+    for part in parts:
+        assert part in text
+
+
+# --- verdict
+
+
+def test_the_verdict_by_a_loop():
+    e = three(BMI, rates=(0.5, 0.01, 0.05), runs=3, epochs=10, size=32)
+    traces = traced(e)
+    shown = drawn(e, traces)
+    best = e.problem.solution(0).value
+    goal = best + 0.01 * (traces[0].loss[0, 0] - best)
+    assert shown["target"]["loss"] == pytest.approx(goal, rel=1e-12)
+    for trace, line in zip(traces, shown["lanes"], strict=True):
+        row = line["verdict"]
+        reached = next((k for k in range(len(trace.update)) if trace.loss[:, k].mean() <= goal), None)
+        assert row["updates_to_target"] == (None if reached is None else trace.update[reached])
+        assert row["samples_to_target"] == (None if reached is None else trace.samples[reached])
+        assert row["final_loss"] == pytest.approx(trace.loss[:, -1].mean(), rel=1e-12)
+        assert row["best_loss"] == pytest.approx(np.mean([run.min() for run in trace.loss]), rel=1e-12)
+        assert row["excess"] == pytest.approx(row["final_loss"] - best, rel=1e-9, abs=1e-9)
+        assert row["seconds"] == pytest.approx(row["updates"] * 1e-5)
+        assert row["epochs"] == 10
+    assert shown["lanes"][0]["verdict"]["noise"] == 0
+    assert shown["lanes"][1]["verdict"]["noise"] > shown["lanes"][2]["verdict"]["noise"] > 0
+
+
+def test_diverged_runs_are_left_out_of_the_means():
+    loss = np.array([[4.0, 2.0, 1.0], [4.0, 9.0, np.nan]])
+    counts = np.arange(3)
+    trace = Trace(counts, counts, np.ones(3), np.zeros((2, 3, 2)), loss)
+    e = three(BOWL, runs=2)
+    row = verdict.verdict(e, 0, trace, 1.0, 0.0, 1.5, None, diagnose(e, 0, trace))
+    assert (row["final_loss"], row["best_loss"], row["updates_to_target"], row["stable"]) == (1, 1, 2, "diverged")
+
+
+def rows(*times):
+    return [{"epochs_to_target": t, "seconds_to_target": t, "final_loss": 1.0 + i} for i, t in enumerate(times)]
+
+
+@pytest.mark.parametrize(
+    ("times", "finished", "text"),
+    [
+        ((9.0, 1.2, None), True, "Per epoch, SGD gets there first: 1.2 epochs against 9 for BGD; "
+                                 "Mini-batch does not reach it."),
+        ((9.0, 1.2, 3.0), True, "Per epoch, SGD gets there first: 1.2 epochs against 3 for Mini-batch."),
+        ((1.0, 1.0, 4.0), True, "Per epoch, BGD and SGD tie: they reach the target after 1 epoch, "
+                                "Mini-batch after 4 epochs."),
+        ((None, 2.0, None), False, "Only SGD reaches the target, after 2 epochs."),
+        ((None, None, None), True, "Nobody reached the target; the lowest loss is 1, by BGD."),
+        ((None, None, None), False, "Nobody has reached the target yet; the lowest loss is 1, by BGD."),
+    ],
+)  # fmt: skip
+def test_the_sentence(times, finished, text):
+    assert verdict.sentence("epochs", ["BGD", "SGD", "Mini-batch"], rows(*times), finished) == text
+
+
+def test_the_sentence_by_the_clock_says_its_units():
+    text = verdict.sentence("seconds", ["BGD", "SGD"], rows(2.5, 0.004), True)
+    assert text == "By the clock, SGD gets there first: 4 ms against 2.5 s for BGD."
+
+
+def test_the_target_without_a_known_optimum():
+    e = three({"name": "formula", "formula": "x^2 + y^2 - 3"}, rates=(0.1, 0.1, 0.1))
+    traces = traced(e)
+    found = verdict.target(traces, None)
+    low = min(t.loss.min() for t in traces)
+    assert found.loss == pytest.approx(low + 0.01 * (traces[0].loss[0, 0] - low))
+    assert "lowest loss seen" in found.text
+
+
+def test_steep_surfaces_are_drawn_on_a_log_scale():
+    assert drawn(three({"name": "rosenbrock"}))["problem"]["log_levels"]
+    assert not drawn(three(BOWL))["problem"]["log_levels"]
+
+
+def test_the_loss_on_the_plane_is_the_objective_there():
+    e = three(DIABETES, rates=(0.05, 0.01, 0.01))
+    traces, total = traced(e), engine.finite_sum(e)
+    shown = drawn(e, traces)
+    for i, trace in enumerate(traces):
+        own = {name: shown["arrays"][f"lane{i}/{name}"] for name in ("theta", "plane_loss", "out_of_plane")}
+        shadows = torch.as_tensor(shown["plane"].lift(own["theta"]))
+        np.testing.assert_allclose(own["plane_loss"], total.objective(shadows), rtol=1e-12)
+        off = np.linalg.norm(trace.theta[0] - shadows.numpy(), axis=1)
+        np.testing.assert_allclose(own["out_of_plane"], off, atol=1e-9)

@@ -1,0 +1,109 @@
+"""The player's payload: bytes in, bytes out; and how lanes look and are described."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment, Lane
+from mbsgd_core.figures import look
+from mbsgd_core.figures.payload import message, pack, unpack
+from mbsgd_core.measures.picture import picture
+
+
+def test_there_and_back():
+    arrays = {
+        "z": np.arange(6.0).reshape(2, 3) / 7,
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "batch": np.array([0, 5, 2**32 - 1]),
+        "empty": np.zeros((0, 2)),
+        "wild": np.array([np.nan, np.inf, -np.inf, 1e300, 1.5]),
+    }
+    header, found = unpack(pack({"seq": 3, "text": "η·∇f – ∞"}, arrays))
+    assert header["seq"] == 3 and header["text"] == "η·∇f – ∞"
+    np.testing.assert_array_equal(found["z"], arrays["z"].astype(np.float32))
+    np.testing.assert_array_equal(found["turned"], arrays["turned"])
+    np.testing.assert_array_equal(found["batch"], arrays["batch"])
+    assert found["batch"].dtype == np.uint32 and found["empty"].shape == (0, 2)
+    np.testing.assert_array_equal(found["wild"], np.array([np.nan, np.nan, np.nan, np.nan, 1.5], np.float32))
+    assert np.isinf(arrays["wild"]).sum() == 2  # the caller's array is not touched
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc", "abcd"])
+def test_arrays_begin_at_a_multiple_of_four(text):
+    packed = pack({"text": text}, {"z": np.ones(1)})
+    length = int.from_bytes(packed[:4], "little")
+    assert length % 4 == 0 and len(packed) == 4 + length + 4
+    assert json.loads(packed[4 : 4 + length])["arrays"] == [
+        {"name": "z", "shape": [1], "dtype": "float32", "offset": 0}
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_header_is_strict_json(value):
+    with pytest.raises(ValueError, match="JSON"):
+        pack({"loss": value}, {})
+
+
+@pytest.mark.parametrize("values", [[-1], [2**32]])
+def test_whole_numbers_must_fit(values):
+    with pytest.raises(ValueError, match="uint32"):
+        pack({}, {"batch": np.array(values)})
+
+
+def lane(sampler, **more):
+    return Lane.model_validate({"sampler": sampler, "schedule": {"name": "constant", "learning_rate": 0.02}, **more})
+
+
+MINI = {"name": "reshuffle", "batch_size": 32}
+
+
+def test_every_lane_has_a_role_and_six_lanes_differ_in_every_cue():
+    lanes = [lane("full_batch"), lane({"name": "reshuffle", "batch_size": 1}), *[lane(MINI)] * 4]
+    assert [look.role(one) for one in lanes] == ["bgd", "sgd", "mini", "mini", "mini", "mini"]
+    found = look.looks(lanes)
+    assert [style.color for style in found[:3]] == ["#0072B2", "#D55E00", "#009E73"]
+    for cue in zip(*found, strict=True):
+        assert len(set(cue)) == 6
+    assert len(look.looks(lanes * 6)) == 36  # more lanes than looks: they take turns
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (lane("full_batch"), "full batch, b = m = 442 · SGD · rate 0.02"),
+        (
+            lane({**MINI, "drop_last": True}, rule={"name": "sgd", "momentum": 0.9, "nesterov": True}),
+            "reshuffle, b = 32 of 442, drop last · SGD + momentum 0.9 + nesterov · rate 0.02",
+        ),
+        (
+            lane(MINI, rule="adam", schedule={"name": "step", "learning_rate": 0.1, "step_size": 3}),
+            "reshuffle, b = 32 of 442 · Adam · rate 0.1, step (step size 3)",
+        ),
+    ],
+)
+def test_a_lane_in_one_line(given, text):
+    assert look.describe(given, 442) == text
+
+
+def test_the_message_carries_the_pages_parts():
+    e = Experiment.model_validate(
+        {"problem": {"name": "quadratic"}, "lanes": [lane("full_batch").model_dump(mode="json")]}
+    )
+    shown = picture(e, [engine.run(e, 0)[1]], [1e-5], size=12)
+    knobs = [{"key": "learning_rate", "label": "Learning rate", "min": 1e-4, "max": 10}]
+    parts = {"seq": 7, "clock": "samples", "link": "v=1", "autoplay": True, "theme": "dark", "embed": True}
+    running = {"state": "running", "progress": 0.5, "message": "half"}
+    cursor = {"seq": 7, "lanes": []}
+    header, arrays = unpack(
+        message(shown, e, knobs=knobs, lane_knobs=[{"learning_rate": 0.02}], status=running, cursor=cursor, **parts)
+    )
+    for name, value in parts.items():
+        assert header[name] == value
+    assert header["version"] == 1 and header["status"] == running and header["cursor"] == cursor
+    assert header["knobs"] == knobs and header["lanes"][0]["knobs"] == {"learning_rate": 0.02}
+    assert header["lanes"][0]["role"] == "bgd" and header["lanes"][0]["marker"] == "circle"
+    assert header["key"] == shown["key"] and header["look_for"] == shown["problem"]["summary"]
+    assert {"z", "xs", "ys", "lane0/theta"} <= set(arrays)
+    assert unpack(message(shown, e, key="mine", look_for="that"))[0]["key"] == "mine"

@@ -1,0 +1,481 @@
+"""The textbook claims about mini-batch SGD, each measured with the engine; the docstrings quote claim and verdict.
+
+Numbers are from independent computations (closed forms, scipy, plain numpy). Left for later, since their problems or
+measurements come later:
+row 4: the curve of the digits MLP (here: breast cancer); row 9: samples a second (here: what is counted, no clock);
+row 12: the measured fit of the digits MLP; row 24: a net at the edge of stability; row 36c: digits sorted by class;
+row 38: momentum against batch size on the MLP. Row 18's table has data of its own; here the same closed form is
+checked on ours. Row 44's original data are larger; here a small sparse problem shows the ranking against SGD.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures import noise, scale, stability
+from mbsgd_core.rules.adam import Adam
+from mbsgd_core.samplers.reshuffle import Reshuffle
+from mbsgd_core.samplers.with_replacement import WithReplacement
+
+DIABETES = {"name": "linear_regression", "dataset": "diabetes", "test_fraction": 0}
+CANCER = {"name": "logistic_regression", "dataset": "breast_cancer", "l2": 0.01, "test_fraction": 0}
+ONE_TO_TEN = np.arange(1.0, 11.0)[:, None]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def lane(batch_size, rate, sampler="reshuffle", schedule=None, **rule):
+    """A lane; batch_size None is the full batch."""
+    drawn = {"name": "full_batch"} if batch_size is None else {"name": sampler, "batch_size": batch_size}
+    schedule = {"name": "constant"} | (schedule or {}) | {"learning_rate": rate}
+    return {"sampler": drawn, "rule": {"name": "sgd"} | rule, "schedule": schedule}
+
+
+def go(problem, lanes, amount, unit="epochs", start=None, **more):
+    """(experiment, traces) of a comparison."""
+    e = Experiment.model_validate(
+        {"problem": problem, "lanes": lanes, "budget": {"unit": unit, "amount": amount}, "start": start} | more
+    )
+    return e, [engine.run(e, i)[1] for i in range(len(lanes))]
+
+
+def least(e):
+    """The least value of the objective."""
+    return e.problem.solution(e.seed).value
+
+
+def first(trace, level, floor=0.0):
+    """Updates until the mean loss is at most `level` above `floor`; None for never."""
+    hit = np.flatnonzero(trace.loss.mean(0) - floor <= level)
+    return int(trace.update[hit[0]]) if len(hit) else None
+
+
+def means(a):
+    """f_i = (w - a_i)^2 / 2."""
+    data = {"name": "inline", "x": [[1.0]] * len(a), "y": [float(v) for v in a]}
+    return {"name": "linear_regression", "dataset": data, "standardize": False, "intercept": False}
+
+
+def bowl(*eigenvalues, **more):
+    return {"name": "quadratic", "eigenvalues": eigenvalues} | more
+
+
+def gradients_at_start(problem):
+    e, _ = go(problem, [lane(None, 0.1)], 0)
+    total = engine.finite_sum(e)
+    return noise.sample_gradients(total, total.start().numpy())
+
+
+def test_row_01_the_update_is_the_mean_over_the_batch():
+    """ "theta = theta - eta 1/|B| sum grad L": OK. Mean, not sum; the b = m lane is gradient descent."""
+    e, (mini, all_shuffled, full) = go(DIABETES, [lane(32, 0.1), lane(442, 0.1), lane(None, 0.1)], 2)
+    data = e.problem.prepare(0)
+    theta = np.zeros(11)
+    for indices in engine.batch_indices(e, 0, range(28)):
+        residual = data.x[indices] @ theta - data.y[indices]
+        theta = theta - 0.1 * (data.x[indices] * residual[:, None]).sum(0) / len(indices)
+    np.testing.assert_allclose(mini.theta[0, -1], theta, rtol=1e-12)
+    np.testing.assert_allclose(all_shuffled.theta, full.theta, rtol=1e-12, atol=1e-12)
+
+
+def test_row_02_two_schemes_hide_under_one_sentence():
+    """ "small, randomly selected subset": with replacement s2/b, without s2/b (m-b)/(m-1) (N01)."""
+    expected = {1: (8.25, 8.25), 2: (4.125, 11 / 3), 4: (2.0625, 1.375), 5: (1.65, 11 / 12), 10: (0.825, 0.0)}
+    for size, variances in expected.items():
+        for sampler, replacement, variance in zip((WithReplacement, Reshuffle), (True, False), variances, strict=True):
+            assert noise.trace(ONE_TO_TEN) * noise.shrink(10, size, replacement) == pytest.approx(variance, rel=1e-12)
+            batches = sampler(batch_size=size).orders(0, 2_000, 0, 10)[:, :size]
+            drawn = ONE_TO_TEN[batches, 0].mean(1).var()
+            assert drawn == pytest.approx(variance, rel=5 * math.sqrt(2 / 2_000), abs=1e-12)
+
+
+def test_row_03_the_last_batch_is_short():
+    """ "small, fixed-size subset": 60,000 / 64 = 937 of 64 and one of 32; unweighted means mislead (N02, N04)."""
+    sizes = Reshuffle(batch_size=64).sizes(60_000)
+    assert (len(sizes), sizes[0], sizes[-1]) == (938, 64, 32)
+    parts = np.split(ONE_TO_TEN[:, 0], np.cumsum(Reshuffle(batch_size=4).sizes(10))[:-1])
+    assert np.mean([p.mean() for p in parts]) == pytest.approx(6.1667, abs=1e-4)
+    assert np.average([p.mean() for p in parts], weights=[len(p) for p in parts]) == 5.5
+
+
+def steps_to(problem, level, sizes, rates, epochs):
+    """{b: the fewest updates over the rates}."""
+    e, traces = go(problem, [lane(b, r) for b in sizes for r in rates], epochs)
+    found = np.array([first(t, level, least(e)) or math.inf for t in traces]).reshape(len(sizes), -1)
+    return dict(zip(sizes, found.min(1), strict=True))
+
+
+def test_row_04_there_is_no_universal_batch_size():
+    """ "typically 10 to 1000", "16 to 256", "32, 64, or 128": the sources disagree; each doubling saves less."""
+    steps = steps_to(CANCER, 0.01, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 8)
+    assert steps[1] > steps[8] > steps[64] >= steps[569]
+    assert steps[1] / steps[8] > 2 * steps[64] / steps[569]
+
+
+def test_row_05_noise_is_relative_to_the_gradient():
+    """ "noisy, swayed by individual data points": relative noise depends on theta: B_simple 9.9 at 0 (R03)."""
+    gradients = gradients_at_start(DIABETES)
+    assert noise.simple_scale(gradients) == pytest.approx(9.906227082634022, rel=1e-8)
+    assert noise.trace(gradients) == pytest.approx(314975.4592949804, rel=1e-8)
+    ratio = (noise.relative(gradients, 1, False) / noise.relative(gradients, 32, False)) ** 2
+    assert ratio == pytest.approx(32 * 441 / 410, rel=1e-10)
+    e, _ = go(DIABETES, [lane(None, 0.1)], 0)
+    best = noise.sample_gradients(engine.finite_sum(e), e.problem.solution(0).minimizers[0])
+    assert noise.simple_scale(best) == math.inf
+    assert noise.trace(best) == pytest.approx(29002.945793405364, rel=1e-8)
+
+
+def test_row_06_the_full_batch_has_no_noise_at_all():
+    """ "Very low (exact gradient)": exactly 0; two seeds give the same path."""
+    assert noise.relative(gradients_at_start(DIABETES), 442, False) == 0
+    paths = [go(DIABETES, [lane(None, 0.1)], 5, seed=seed)[1][0].theta for seed in (0, 1)]
+    assert np.array_equal(*paths)
+
+
+def test_row_07_variance_falls_as_one_over_b():
+    """ "averages, reducing the noise": OK; slope -1 in the variance, so four times the cost halves the noise."""
+    gradients = gradients_at_start(DIABETES)
+    sizes = [1, 4, 16, 64]
+    measured = [np.trace(noise.measured_covariance(gradients, b, True, 0)) for b in sizes]
+    assert np.polyfit(np.log(sizes), np.log(measured), 1)[0] == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize("samples, size, updates, last", [(442, 442, 1, 442), (442, 1, 442, 1), (1797, 32, 57, 5)])
+def test_row_08_updates_an_epoch(samples, size, updates, last):
+    """ "1 / m / m/b per epoch": the ceiling of m/b, or the floor with drop_last (N02)."""
+    sizes = Reshuffle(batch_size=size).sizes(samples)
+    assert (len(sizes), sizes[-1]) == (updates, last)
+    assert len(Reshuffle(batch_size=size, drop_last=True).sizes(samples)) == samples // size
+    assert len(Reshuffle(batch_size=32).sizes(1437)) == 45
+
+
+def test_row_09_more_progress_per_datum_not_more_data():
+    """ "process data much faster than BGD": wrong as worded; a pass costs more calls, and gains more progress."""
+    e, (single, mini, full) = go(DIABETES, [lane(1, 0.005), lane(64, 0.1), lane(None, 0.4)], 1)
+    assert [e.updates(i) for i in range(3)] == [442, 7, 1]  # 63 times the calls for the same data
+    excess = [t.loss[0, -1] - least(e) for t in (single, mini, full)]
+    assert excess[0] < excess[1] < excess[2]
+    assert single.samples[-1] == mini.samples[-1] == full.samples[-1] == 442
+
+
+R10 = {
+    1: [1, 12, 51, 111],
+    2: [2, 7, 27, 57],
+    4: [5, 17, 26, 36, 77],
+    8: [10, 17, 21, 26, 47],
+    16: [9, 13, 15, None, None],
+}
+
+
+def test_row_10_fast_per_epoch_is_slow_per_update():
+    """ "BGD slow / SGD fast": true per epoch at low accuracy, reversed per update and at high accuracy (R08, R10)."""
+    e, full = go(CANCER, [lane(None, rate) for rate in R10], 120)
+    for trace, expected in zip(full, R10.values(), strict=True):
+        levels = (0.1, 0.01, 1e-3, 1e-4, 1e-6)[: len(expected)]
+        assert [first(trace, level, least(e)) for level in levels] == expected
+    decay = {"name": "inverse_time", "decay": 0.5}
+    e, (single,) = go(CANCER, [lane(1, 0.25, schedule=decay)], 12)
+    assert first(single, 0.01, least(e)) <= 569 < 7 * 569  # one epoch against BGD's 7 at its best ...
+    assert first(single, 0.01, least(e)) > 7  # ... and many more updates
+    assert first(single, 1e-6, least(e)) is None  # BGD gets there in 47
+    e, (bgd, sgd) = go(DIABETES, [lane(None, 0.4), lane(1, 0.01, schedule=decay)], 10)
+    level = 0.01 * least(e)
+    assert first(bgd, level, least(e)) == 9
+    assert 442 < first(sgd, level, least(e)) <= 4 * 442
+
+
+def test_row_11_the_axis_decides_who_is_faster():
+    """ "slower convergence" and "Fast": the sources contradict each other; both true, on different axes."""
+    e, (bgd, sgd) = go(CANCER, [lane(None, 2.0), lane(1, 0.125)], 8)
+    slow, quick = first(bgd, 0.01, least(e)), first(sgd, 0.01, least(e))
+    assert slow < quick  # updates
+    assert slow * 569 > quick  # samples, and so epochs
+
+
+def test_row_12_a_trade_off_not_a_gift():
+    """ "balance": (S/Smin - 1)(E/Emin - 1) = 1; at the critical batch both cost twice their least (G04)."""
+    for b, updates, samples in [(1, 65_000, 65_000), (64, 2_000, 128_000), (4096, 1015.625, 4_160_000)]:
+        assert scale.cost_at(b, 1_000, 64_000) == pytest.approx((updates, samples), rel=1e-12)
+    steps = steps_to(CANCER, 0.01, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 8)
+    updates, samples = np.array(list(steps.values())), np.array([b * s for b, s in steps.items()])
+    assert (np.diff(updates) <= 0).all() and (np.diff(samples) >= 0).all()
+
+
+def test_row_18_a_constant_rate_leaves_a_floor():
+    """Very small b "might slow down convergence in the long run": OK; the floor goes as lr/b, and with lr."""
+    x, y, rate = np.array([1.0, 3.0, 1.0, 3.0]), np.array([2.0, 2.0, 0.0, 4.0]), 0.04
+    data = {"name": "inline", "x": x[:, None].tolist(), "y": y.tolist()}
+    problem = {"name": "linear_regression", "dataset": data, "standardize": False, "intercept": False}
+    best = (x @ y) / (x @ x)
+    h, v = (x**2).mean(), (x**2).var()
+    sizes, lanes = (1, 2, 4), [lane(b, rate, "with_replacement") for b in (1, 2, 4)]
+    _, traces = go(problem, lanes, 60, "updates", start=[best], runs=4_000)
+    for b, trace in zip(sizes, traces, strict=True):
+        # One coordinate: V = E(1 - rate h_B)^2 V + rate^2 s2/b, plus the covariance of curvature and residual.
+        s2 = (x**2 * (best * x - y) ** 2).mean()
+        expected = rate * s2 / b / (2 * h - rate * (h**2 + v / b))
+        got = np.square(trace.theta[:, -1, 0] - best)
+        assert got.mean() == pytest.approx(expected, abs=5 * got.std() / math.sqrt(len(got)))
+
+
+@pytest.mark.parametrize("rate, mse", [(0.49, 2863.8824681515343), (0.5, 228020.2645), (0.51, 1336160536898.5977)])
+def test_row_24_too_big_a_rate_jumps_out(rate, mse):
+    """ "too big, jump around and miss": the threshold is 2/L = 0.49699 (R12)."""
+    e, (trace,) = go(DIABETES, [lane(None, rate)], 200)
+    last = trace.loss[0, -1]
+    if np.isfinite(last):
+        assert 2 * last == pytest.approx(mse, rel=1e-5)
+    else:  # beyond a loss of 1e9 times the start's a run counts as diverged
+        assert mse > 1e9 * 2 * trace.loss[0, 0]
+    limit = stability.rate_limit(stability.largest_curvature(engine.finite_sum(e), np.zeros(11)), e.lanes[0].rule)
+    assert limit.rate == pytest.approx(0.49699186354096075, rel=1e-7)
+
+
+def test_row_25_too_small_a_rate_takes_for_ever():
+    """ "too small, take forever": OK; (1 - lr lambda)^k: MSE 19,559 after 200 steps against 2,859.7 (R12)."""
+    e, (trace,) = go(DIABETES, [lane(None, 0.001)], 200)
+    assert 2 * trace.loss[0, -1] == pytest.approx(19559.27355748783, rel=1e-5)
+    assert 2 * least(e) == pytest.approx(2859.6963475867506, rel=1e-8)
+
+
+def test_row_30_half_the_rate_or_twice_the_batch():
+    """Rate decay or batch growth: equal noise (0.052632, 0.055556), different update counts (N08)."""
+    lanes = [lane(1, 0.1, "with_replacement"), lane(2, 0.2, "with_replacement")]
+    e, traces = go(bowl(1, 1, noise=1.0), lanes, 3, start=[0, 0], runs=3_000)
+    for trace, variance in zip(traces, (0.052631578947, 0.055555555556), strict=True):
+        assert trace.theta[:, -1].var() == pytest.approx(variance, rel=5 * math.sqrt(2 / 6_000))
+    assert e.updates(0) == 2 * e.updates(1)
+
+
+def test_row_36a_order_can_bias():
+    """ "Always shuffle": sorted data bias by .1664; reshuffling (.0115) beats independent draws (.0413) (N16, N17)."""
+    lanes = [lane(1, 0.01, s) for s in ("in_order", "reshuffle", "with_replacement")]
+    _, (ordered, shuffled, drawn) = go(means(np.linspace(-1, 1, 100)), lanes, 12, runs=400)
+    assert abs(ordered.theta[0, -1, 0]) == pytest.approx(0.1664, abs=2e-4)
+    tolerance = 5 * math.sqrt(1 / 800)
+    assert shuffled.theta[:, -1].std() == pytest.approx(0.01149, rel=tolerance)
+    assert drawn.theta[:, -1].std() == pytest.approx(0.0413, rel=tolerance)
+
+
+def test_row_36b_reshuffled_batches_are_correlated_and_that_helps():
+    """ "avoid correlation between consecutive batches": cov -s2/(m-1) = -0.9167 within an epoch (N03)."""
+    order = Reshuffle(batch_size=2).orders(0, 40_000, 0, 10)
+    one, two = ONE_TO_TEN[order[:, :2], 0].mean(1), ONE_TO_TEN[order[:, 2:4], 0].mean(1)
+    product = (one - 5.5) * (two - 5.5)
+    assert product.mean() == pytest.approx(-8.25 / 9, abs=5 * product.std() / math.sqrt(40_000))
+
+
+def test_row_37_momentum_is_torchs_formula():
+    """ "v = gamma v + g, theta -= alpha v": OK; the rate stays outside v (Q10)."""
+    heavy = [0.9, 0.72, 0.486, 0.2268, -0.02916, -0.256608, -0.4356504, -0.55322352, -0.603716976, -0.5887893888]
+    nesterov = [0.81, 0.5751, 0.327321, 0.09388791, -0.1045816839]
+    lanes = [lane(None, 0.1, momentum=0.9), lane(None, 0.1, momentum=0.9, nesterov=True)]
+    _, (first_lane, second_lane) = go(bowl(1, 1), lanes, 10, start=[1, 1])
+    np.testing.assert_allclose(first_lane.theta[0, 1:, 0], heavy, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(second_lane.theta[0, 1:6, 0], nesterov, rtol=0, atol=1e-12)
+
+
+def tuned(mu, top):
+    """(rate, momentum) of the best heavy ball between curvatures mu and top (Q06)."""
+    root = math.sqrt(top / mu)
+    return (2 / (math.sqrt(mu) + math.sqrt(top))) ** 2, ((root - 1) / (root + 1)) ** 2
+
+
+def test_row_38_momentum_accelerates_where_gradients_agree():
+    """ "accelerate in the direction of consistent gradients": 709 / 95 / 157 and 2990 / 192 / 326 steps (Q08, R11)."""
+    rate, beta = tuned(1, 100)
+    lanes = [
+        lane(None, 2 / 101),
+        lane(None, rate, momentum=beta),
+        lane(None, 0.01, momentum=9 / 11, nesterov=True),
+    ]
+    _, traces = go({"name": "ravine"}, lanes, 720, start=[1, 1])
+    steps = [int(np.argmax(np.linalg.norm(t.theta[0], axis=1) <= 1e-6)) for t in traces]
+    assert steps == pytest.approx([709, 95, 157], abs=1)
+
+    e, _ = go(DIABETES | {"intercept": False}, [lane(None, 0.1)], 0)
+    curvatures = np.linalg.eigvalsh(e.problem.hessian(np.zeros(10), 0))
+    mu, top = curvatures[0], curvatures[-1]
+    (rate, beta), root = tuned(mu, top), math.sqrt(top / mu)
+    best = (root - 1) / (root + 1)
+    lanes = [
+        lane(None, 2 / (mu + top)),
+        lane(None, rate, momentum=beta),
+        lane(None, 1 / top, momentum=best, nesterov=True),
+    ]
+    e, traces = go(DIABETES | {"intercept": False}, lanes, 3_000)
+    goal = e.problem.solution(0).minimizers[0]
+    near = [np.linalg.norm(t.theta[0] - goal, axis=1) <= 1e-6 * np.linalg.norm(goal) for t in traces]
+    assert [int(np.argmax(n)) for n in near] == pytest.approx([2990, 192, 326], abs=2)
+
+
+def measured_rate(trace, axis=0, begin=60, end=160):
+    """The factor an update, from the envelope of one coordinate's energy."""
+    path = np.log(np.linalg.norm(np.stack([trace.theta[0, 1:, axis], trace.theta[0, :-1, axis]]), axis=0))
+    return math.exp(np.polyfit(np.arange(begin, end), path[begin:end], 1)[0])
+
+
+def test_row_39_momentum_makes_and_breaks_oscillation():
+    """ "dampen oscillations": not in general. At lr lambda = .1 it makes a 19.5-step one; at 1.8, .117 is best."""
+    lanes = [lane(None, 0.1, momentum=b) for b in (0.0, 0.46754446796632404, 0.9)]
+    _, (plain, critical, heavy) = go(bowl(1, 1), lanes, 200, start=[1, 1])
+    assert (plain.theta > 0).all() and (critical.theta > 0).all()
+    crossings = np.flatnonzero(np.diff(np.sign(heavy.theta[0, :, 0])))
+    assert 2 * np.diff(crossings).mean() == pytest.approx(19.528125814614466, rel=0.02)
+    assert measured_rate(heavy) == pytest.approx(math.sqrt(0.9), abs=2e-3)
+
+    best = (math.sqrt(1.8) - 1) ** 2
+    assert best == pytest.approx(0.117, abs=5e-4)
+    lanes = [lane(None, 1.8, momentum=b) for b in (0.0, best, 0.9)]
+    _, (plain, damped, heavy) = go(bowl(1, 1), lanes, 200, start=[1, 1])
+    assert measured_rate(plain) == pytest.approx(0.8, abs=1e-3)
+    assert measured_rate(damped, begin=20, end=80) == pytest.approx(0.342, abs=0.01)  # a double root: k 0.342^k
+    assert measured_rate(heavy) == pytest.approx(0.949, abs=2e-3)
+
+
+@pytest.mark.parametrize("kappa, beta", [(10, 0.27), (100, 0.669), (1000, 0.881)])
+def test_row_40_the_best_momentum_depends_on_the_problem(kappa, beta):
+    """ "typically 0.9": the best is ((sqrt k - 1)/(sqrt k + 1))^2: .27, .669, .881 (Q06)."""
+    rate, best = tuned(1, kappa)
+    assert best == pytest.approx(beta, abs=6e-4)
+    lanes = [lane(None, rate, momentum=b) for b in (best, 0.9 if kappa < 1000 else 0.6)]
+    _, traces = go(bowl(1, kappa), lanes, 400, "updates", start=[1, 1])
+    ours, typical = (first(t, 1e-6 * t.loss[0, 0]) or math.inf for t in traces)
+    assert ours < typical
+
+
+def test_row_41_adams_first_step_is_the_rate():
+    """ "tracks first and second moments": OK; the first step is lr |g| / (|g| + eps) (O32)."""
+    expected = {1e-12: 9.999000099990002e-06, 1e-8: 0.05, 1e-4: 0.09999000099990002, 1e4: 0.09999999999989999}
+    for gradient, step in expected.items():
+        theta = torch.zeros(1, 1, dtype=torch.float64)
+        delta, _ = Adam().update(torch.full_like(theta, gradient), Adam().init(theta), theta, 0.1)
+        assert delta.item() == pytest.approx(-step, rel=1e-9)
+
+
+def test_row_42_adam_looks_at_gradients_not_at_changes():
+    """ "based on how much it's changed in the past": wrong; a step is the rate whether g = 1e-4 or 1e4 (O33)."""
+    theta = torch.zeros(1, 2, dtype=torch.float64)
+    gradient, state = torch.tensor([[1e-4, 1e4]], dtype=torch.float64), Adam().init(theta)
+    for _ in range(100):
+        delta, state = Adam().update(gradient, state, theta, 0.1)
+        theta = theta + delta
+    np.testing.assert_allclose(theta[0].numpy(), [-10 / (1 + 1e-4), -10 / (1 + 1e-12)], rtol=1e-9)
+
+
+def test_row_43a_adaptive_rates_live_on_the_axes():
+    """ "faster, more smoothly": on a ravine along the axes yes; turned by 45 degrees SGD does not notice, they do."""
+    rules = [("sgd", 0.0198), ("adam", 0.1), ("rmsprop", 0.05), ("adagrad", 0.6)]
+    steps = []
+    for angle in (0, 45):
+        turn = math.radians(angle)
+        start = [1.8 * math.cos(turn) - 0.6 * math.sin(turn), 1.8 * math.sin(turn) + 0.6 * math.cos(turn)]
+        lanes = [lane(None, rate, name=name) for name, rate in rules]
+        _, traces = go(bowl(1, 100, angle=angle), lanes, 150, start=start)
+        steps.append([first(t, 0.01 * t.loss[0, 0]) for t in traces])
+    straight, turned = steps
+    assert straight[0] == turned[0] == 115
+    assert max(straight[1:]) < 30
+    assert all(b > 5 * a for a, b in zip(straight[1:], turned[1:], strict=True))
+
+
+def wilson(count=6, positive=4):
+    """Rows (label, 1, 1, own features ...): one own feature for a positive row, five for a negative (Wilson 2017)."""
+    y = np.where(np.arange(count) < positive, 1.0, -1.0)
+    x = np.zeros((count, 3 + 5 * count))
+    x[:, 0], x[:, 1:3] = y, 1.0
+    for i in range(count):
+        x[i, 3 + 5 * i : 3 + 5 * i + (1 if y[i] > 0 else 5)] = 1.0
+    return x, y
+
+
+def test_row_43b_adaptive_methods_can_generalise_worse():
+    """ "more reliably": all reach a training loss of 0; test accuracy GD 1.0, the adaptive ones .6667 (H05)."""
+    x, y = wilson()
+    data = {"name": "inline", "x": x.tolist(), "y": y.tolist()}
+    problem = {"name": "linear_regression", "dataset": data, "standardize": False, "intercept": False}
+    rules = [("sgd", 0.1), ("adam", 0.002), ("rmsprop", 0.0005), ("adagrad", 0.02)]
+    _, traces = go(problem, [lane(None, rate, name=name) for name, rate in rules], 3_000, "updates")
+    accuracy = []
+    for trace in traces:
+        assert trace.loss[0, -1] < 1e-3
+        w = trace.theta[0, -1]
+        unseen = np.sign(w[0] * y + w[1] + w[2])  # a new row has own features that no training row had
+        accuracy.append(float((unseen == y).mean()))
+    assert accuracy == pytest.approx([1.0, 2 / 3, 2 / 3, 2 / 3])
+
+
+def test_row_43c_adam_can_go_the_wrong_way():
+    """Adam "de facto optimizer": on f_t = 3x, -x, -x, ... over [-1, 1] it ends at +1, the optimum is -1 (O38)."""
+    rule = Adam(betas=(0.0, 0.1))
+    x = torch.zeros(1, 1, dtype=torch.float64)
+    state = rule.init(x)
+    for t in range(1, 3_001):
+        slope = 3.0 if t % 3 == 1 else -1.0
+        delta, state = rule.update(torch.full_like(x, slope), state, x, 0.1 / math.sqrt(t))
+        x = (x + delta).clamp(-1, 1)
+    assert x.item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_row_44_rare_features_want_a_rate_of_their_own():
+    """ "for sparse data": true against SGD, each at its best rate; Adagrad is the sparse-data method."""
+    draw = np.random.default_rng(0)
+    x = (draw.random((60, 30)) < 1 / np.arange(1, 31)).astype(float)
+    y = (x @ draw.choice([-2.0, 2.0], 30) + 0.3 * draw.standard_normal(60) > 0).astype(float)
+    data = {"name": "inline", "x": x.tolist(), "y": y.tolist()}
+    problem = {"name": "logistic_regression", "dataset": data, "standardize": False, "l2": 1e-3}
+    best = {}
+    for rule in ("sgd", "adagrad", "rmsprop", "adam"):
+        lanes = [lane(1, rate, name=rule) for rate in 2.0 ** np.arange(-7, 3)]
+        e, traces = go(problem, lanes, 3, runs=10)
+        best[rule] = min(t.loss[:, -1].mean() for t in traces) - least(e)
+    assert best["adagrad"] < best["sgd"], best
+
+
+def test_row_47_a_smaller_batch_is_less_stable():
+    """ "if unstable reduce the batch size": wrong at a fixed rate. Limits .1354, .409, .475, .49699 and N12."""
+    e, _ = go(DIABETES, [lane(None, 0.1)], 0)
+    spread = stability.curvature_spread(engine.finite_sum(e), np.zeros(11))
+    limits = [stability.mean_square_limit(spread, b, False) for b in (1, 8, 32, 442)]
+    assert limits == pytest.approx([0.1354, 0.409, 0.475, 0.49699], rel=2e-3)
+    two = {"name": "inline", "x": [[1.0], [3.0]], "y": [0.0, 0.0]}
+    problem = {"name": "linear_regression", "dataset": two, "standardize": False, "intercept": False}
+    e, _ = go(problem, [lane(None, 0.1)], 0)
+    spread = stability.curvature_spread(engine.finite_sum(e), np.zeros(1))
+    limits = [stability.mean_square_limit(spread, b, True) for b in (1, 2, 4, 10**9)]
+    assert limits == pytest.approx([10 / 41, 10 / 33, 10 / 29, 0.4], rel=1e-6)  # N12
+
+    e, traces = go(DIABETES, [lane(b, 0.3) for b in (1, 2, 8, 32)] + [lane(None, 0.3)], 30, runs=8)
+    one, two_, eight, many, full = (t.loss[:, -1] / least(e) - 1 for t in traces)
+    assert np.isnan(one).all() and np.isnan(two_).all()
+    assert 0.06 < many.mean() < eight.mean() < 0.55
+    assert full[0] == pytest.approx(0.0068, rel=0.02)
+
+
+def test_row_50_the_best_batch_is_in_the_middle():
+    """ "more stable than SGD": OK; the spread falls with b, but the mean is best in the middle (E19)."""
+    e, traces = go(DIABETES, [lane(b, 0.02) for b in (1, 4, 16, 64)] + [lane(None, 0.02)], 20, runs=20)
+    ends = np.array([t.loss[:, -1] / least(e) - 1 for t in traces])
+    assert (np.diff(ends.std(1)) < 0).all()
+    assert ends.std(1)[-1] < 1e-14
+    assert ends.mean(1) == pytest.approx([0.098, 0.018, 0.0075, 0.038, 3.82], rel=0.4)
+    assert ends.mean(1).argmin() == 2
+
+
+def test_row_56_noise_leaves_the_saddle():
+    """Noise escapes a saddle, descent from the ridge does not: E y_50^2 = 6.562 (N20)."""
+    problem = bowl(1, -1, noise=0.1)
+    lanes = [lane(None, 0.1), lane(1, 0.1, "with_replacement")]
+    _, (full, single) = go(problem, lanes, 50, "updates", start=[1, 0], runs=4_000)
+    assert (full.theta[:, :, 1] == 0).all()
+    assert np.square(single.theta[:, -1, 1]).mean() == pytest.approx(6.561720161820177, rel=5 * math.sqrt(2 / 4_000))
