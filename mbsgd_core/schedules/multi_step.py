@@ -20,7 +20,7 @@ class MultiStep(Schedule):
     """
 
     milestones: tuple[Annotated[Whole, Field(ge=0)], ...] = knob(
-        label="Milestones", help="The intervals at which the rate drops.", max_length=256
+        suggest=(5, 10), label="Milestones", help="The intervals at which the rate drops.", max_length=256
     )
     gamma: Real = knob(0.1, label="Gamma", help="The rate is multiplied by this.", gt=0, le=10, page=(0.01, 1.0))
 

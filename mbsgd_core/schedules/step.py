@@ -16,7 +16,9 @@ class Step(Schedule):
     Reference: torch.optim.lr_scheduler.StepLR.
     """
 
-    step_size: Whole = knob(label="Step size", help="Intervals between two drops.", ge=1, page=(1, 500), scale="log")
+    step_size: Whole = knob(
+        suggest=5, label="Step size", help="Intervals between two drops.", ge=1, page=(1, 500), scale="log"
+    )
     gamma: Real = knob(0.1, label="Gamma", help="The rate is multiplied by this.", gt=0, le=10, page=(0.01, 1.0))
 
     def init(self, intervals: int) -> ScheduleState:

@@ -45,7 +45,9 @@ from mbsgd_core.types import State, Trace
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 FILES = sorted(FOLDER.glob("*.json"))
 PRESETS = {path.stem: json.loads(path.read_text()) for path in FILES}
-CLAIMS = [pytest.param(name, claim, id=f"{name}-{i}") for name in PRESETS for i, claim in enumerate(PRESETS[name]["claims"])]
+CLAIMS = [
+    pytest.param(name, claim, id=f"{name}-{i}") for name in PRESETS for i, claim in enumerate(PRESETS[name]["claims"])
+]
 CLOCKS = ("updates", "samples", "epochs", "seconds")
 MOST_UPDATES, MOST_UPDATES_FIRST = 4_000, 900
 

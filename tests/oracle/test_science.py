@@ -116,10 +116,11 @@ def steps_to(problem, level, sizes, rates, epochs):
 
 
 def test_row_04_there_is_no_universal_batch_size():
-    """ "typically 10 to 1000", "16 to 256", "32, 64, or 128": the sources disagree; each doubling saves less."""
-    steps = steps_to(CANCER, 0.01, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 8)
-    assert steps[1] > steps[8] > steps[64] >= steps[569]
-    assert steps[1] / steps[8] > 2 * steps[64] / steps[569]
+    """ "typically 10 to 1000", "16 to 256", "32, 64, or 128": the sources disagree; the knee moves with the stage."""
+    early, late = (steps_to(CANCER, level, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 4) for level in (0.1, 0.01))
+    assert early[1] > early[8] == early[569]  # down to 0.1 more than 8 samples save no update ...
+    assert late[1] > late[8] > late[64] > late[569]  # ... down to 0.01 they do
+    assert late[1] / late[569] < 569 / 10  # though far from one for one
 
 
 def test_row_05_noise_is_relative_to_the_gradient():
@@ -206,23 +207,23 @@ def test_row_12_a_trade_off_not_a_gift():
     """ "balance": (S/Smin - 1)(E/Emin - 1) = 1; at the critical batch both cost twice their least (G04)."""
     for b, updates, samples in [(1, 65_000, 65_000), (64, 2_000, 128_000), (4096, 1015.625, 4_160_000)]:
         assert scale.cost_at(b, 1_000, 64_000) == pytest.approx((updates, samples), rel=1e-12)
-    steps = steps_to(CANCER, 0.01, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 8)
+    steps = steps_to(CANCER, 0.01, (1, 8, 64, 569), (0.125, 0.5, 2.0, 8.0), 4)
     updates, samples = np.array(list(steps.values())), np.array([b * s for b, s in steps.items()])
     assert (np.diff(updates) <= 0).all() and (np.diff(samples) >= 0).all()
 
 
 def test_row_18_a_constant_rate_leaves_a_floor():
     """Very small b "might slow down convergence in the long run": OK; the floor goes as lr/b, and with lr."""
-    x, y, rate = np.array([1.0, 3.0, 1.0, 3.0]), np.array([2.0, 2.0, 0.0, 4.0]), 0.04
+    x, y, rate = np.tile([1.0, 3.0, 1.0, 3.0], 16), np.tile([2.0, 2.0, 0.0, 4.0], 16), 0.04
     data = {"name": "inline", "x": x[:, None].tolist(), "y": y.tolist()}
     problem = {"name": "linear_regression", "dataset": data, "standardize": False, "intercept": False}
     best = (x @ y) / (x @ x)
     h, v = (x**2).mean(), (x**2).var()
-    sizes, lanes = (1, 2, 4), [lane(b, rate, "with_replacement") for b in (1, 2, 4)]
-    _, traces = go(problem, lanes, 60, "updates", start=[best], runs=4_000)
-    for b, trace in zip(sizes, traces, strict=True):
-        # One coordinate: V = E(1 - rate h_B)^2 V + rate^2 s2/b, plus the covariance of curvature and residual.
-        s2 = (x**2 * (best * x - y) ** 2).mean()
+    s2 = (x**2 * (best * x - y) ** 2).mean()
+    lanes = [lane(b, rate, "with_replacement") for b in (1, 2, 4)]
+    _, traces = go(problem, lanes, 60, "updates", start=[best], runs=3_000)
+    for b, trace in zip((1, 2, 4), traces, strict=True):
+        # V = E(1 - rate h_B)^2 V + rate^2 s2/b: curvature and gradient at the optimum are uncorrelated here.
         expected = rate * s2 / b / (2 * h - rate * (h**2 + v / b))
         got = np.square(trace.theta[:, -1, 0] - best)
         assert got.mean() == pytest.approx(expected, abs=5 * got.std() / math.sqrt(len(got)))
@@ -303,8 +304,8 @@ def test_row_38_momentum_accelerates_where_gradients_agree():
     steps = [int(np.argmax(np.linalg.norm(t.theta[0], axis=1) <= 1e-6)) for t in traces]
     assert steps == pytest.approx([709, 95, 157], abs=1)
 
-    e, _ = go(DIABETES | {"intercept": False}, [lane(None, 0.1)], 0)
-    curvatures = np.linalg.eigvalsh(e.problem.hessian(np.zeros(10), 0))
+    e, _ = go(DIABETES, [lane(None, 0.1)], 0)
+    curvatures = np.linalg.eigvalsh(e.problem.hessian(np.zeros(11), 0))
     mu, top = curvatures[0], curvatures[-1]
     (rate, beta), root = tuned(mu, top), math.sqrt(top / mu)
     best = (root - 1) / (root + 1)
@@ -313,7 +314,7 @@ def test_row_38_momentum_accelerates_where_gradients_agree():
         lane(None, rate, momentum=beta),
         lane(None, 1 / top, momentum=best, nesterov=True),
     ]
-    e, traces = go(DIABETES | {"intercept": False}, lanes, 3_000)
+    e, traces = go(DIABETES, lanes, 3_000)
     goal = e.problem.solution(0).minimizers[0]
     near = [np.linalg.norm(t.theta[0] - goal, axis=1) <= 1e-6 * np.linalg.norm(goal) for t in traces]
     assert [int(np.argmax(n)) for n in near] == pytest.approx([2990, 192, 326], abs=2)
@@ -446,8 +447,9 @@ def test_row_47_a_smaller_batch_is_less_stable():
     """ "if unstable reduce the batch size": wrong at a fixed rate. Limits .1354, .409, .475, .49699 and N12."""
     e, _ = go(DIABETES, [lane(None, 0.1)], 0)
     spread = stability.curvature_spread(engine.finite_sum(e), np.zeros(11))
-    limits = [stability.mean_square_limit(spread, b, False) for b in (1, 8, 32, 442)]
-    assert limits == pytest.approx([0.1354, 0.409, 0.475, 0.49699], rel=2e-3)
+    limits = [stability.mean_square_limit(spread, b, True) for b in (1, 8, 32)]
+    assert limits == pytest.approx([0.1354, 0.409, 0.475], rel=1e-3)
+    assert stability.mean_square_limit(spread, 442, False) == pytest.approx(0.49699, rel=1e-4)  # BGD
     two = {"name": "inline", "x": [[1.0], [3.0]], "y": [0.0, 0.0]}
     problem = {"name": "linear_regression", "dataset": two, "standardize": False, "intercept": False}
     e, _ = go(problem, [lane(None, 0.1)], 0)
