@@ -93,7 +93,8 @@ export function createLoss(player) {
     return {
       margin: { l: 52, r: 10, t: 6, b: 36 }, showlegend: false, hovermode: false, dragmode: player.narrow ? false : "zoom",
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: theme.text, family: theme.font },
-      xaxis: { ...axis, type: x, range: rangeX, fixedrange: player.narrow, exponentformat: "power", dtick: x === "log" ? 1 : undefined,
+      xaxis: { ...axis, type: x, range: rangeX, fixedrange: player.narrow, separatethousands: true,
+        exponentformat: x === "log" ? "power" : "none", dtick: x === "log" ? 1 : undefined,
         title: { text: CLOCKS[player.clock].title, font: { size: 11 }, standoff: 4 } },
       yaxis: { ...axis, type: y, range: rangeY, fixedrange: player.narrow, exponentformat: "power",
         dtick: y === "log" ? (rangeY[1] - rangeY[0] < 2 ? "D2" : Math.ceil((rangeY[1] - rangeY[0]) / 7)) : undefined },

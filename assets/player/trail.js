@@ -3,6 +3,7 @@
 import { fresh, sheet } from "./dom.js";
 
 const CHUNK = 200; // points a stroke: long self-crossing strokes are slow in software
+const CROWDED = 600; // updates; beyond, the path is drawn with hairlines
 const FAR = 20000; // px; beyond this, segments are cut before they reach the canvas
 
 /** Cuts a segment to the square |x|, |y| <= FAR (Liang and Barsky); null where it misses it. */
@@ -45,8 +46,8 @@ export class Trail {
         context.beginPath();
         context.rect(view.left, view.top, view.width, view.height);
         context.clip();
-        context.lineJoin = lane.last > 1000 ? "bevel" : "round";
-        context.lineCap = "round";
+        context.lineJoin = lane.last > CROWDED ? "miter" : "round";
+        context.lineCap = lane.last > CROWDED ? "butt" : "round";
         return context;
       });
       this.drawn = 0;
@@ -59,19 +60,25 @@ export class Trail {
 
   stroke(lane, from, to, view) {
     const [halo, line] = this.contexts;
-    const dense = lane.last > 1000;
     const path = new Path2D();
     join(path, lane.theta, from, to, view);
-    halo.strokeStyle = dense ? "rgba(255,255,255,.8)" : "rgba(255,255,255,.95)";
-    halo.lineWidth = dense ? 2.2 : 4;
+    if (lane.last > CROWDED) {
+      // Lines one pixel wide are eight times cheaper than wider ones: a light and a dark side make the edge.
+      hairline(halo, path, "rgba(255,255,255,.85)", -0.8);
+      hairline(halo, path, "rgba(0,0,0,.5)", 0.8);
+      hairline(line, path, lane.color, 0);
+      return;
+    }
+    halo.strokeStyle = "rgba(255,255,255,.95)";
+    halo.lineWidth = 4;
     halo.stroke(path);
     halo.globalCompositeOperation = "destination-over"; // the edge goes under every halo drawn so far
     halo.strokeStyle = "rgba(0,0,0,.55)";
-    halo.lineWidth = dense ? 3.2 : 5.6;
+    halo.lineWidth = 5.6;
     halo.stroke(path);
     halo.globalCompositeOperation = "source-over";
     line.strokeStyle = lane.color;
-    line.lineWidth = dense ? 1.1 : 2;
+    line.lineWidth = 2;
     line.stroke(path);
     if (lane.last > 120) return;
     line.fillStyle = lane.color; // few updates: every iterate is a dot
@@ -105,6 +112,15 @@ export class Trail {
     halo.globalCompositeOperation = "source-over";
     this.cloudDrawn = end;
   }
+}
+
+/** Strokes a path one pixel wide, shifted by shift pixels to the right and down. */
+function hairline(context, path, style, shift) {
+  context.translate(shift, shift);
+  context.strokeStyle = style;
+  context.lineWidth = 1;
+  context.stroke(path);
+  context.translate(-shift, -shift);
 }
 
 /** Adds points from ... to of an (n, 2) array to a path. */

@@ -29,6 +29,8 @@ def main() -> None:
         tiles.tiles()
         sidebar(experiment)
     frame.say(st.session_state.get("notices", []))
+    if "" in st.session_state.get("rejected", {}):
+        frame.say([st.session_state["rejected"].pop("")[1]])
     if st.session_state.pop("suggest", False):
         session.put(live.suggested(session.current(), runner(), st.session_state["owner"]))
     experiment = session.current()

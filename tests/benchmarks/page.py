@@ -102,12 +102,18 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
         first, later = visits(browser)
-        print(f"first visit to a fresh server: median {statistics.median(first):.2f} s, worst {max(first):.2f} s (goal 2.5)")
-        print(f"later visits:                  median {statistics.median(later):.2f} s, worst {max(later):.2f} s (goal 1)")
+        print(
+            f"first visit to a fresh server: median {statistics.median(first):.2f} s, worst {max(first):.2f} s (goal 2.5)"
+        )
+        print(
+            f"later visits:                  median {statistics.median(later):.2f} s, worst {max(later):.2f} s (goal 1)"
+        )
         with serve() as address:
             rate, delays = dragging(browser, address)
             print(f"pictures during a drag:        {rate:.1f} a second (goal 15)")
-            print(f"release to pixels:             median {statistics.median(delays):.0f} ms, p95 {p95(delays):.0f} ms (goal 150)")
+            print(
+                f"release to pixels:             median {statistics.median(delays):.0f} ms, p95 {p95(delays):.0f} ms (goal 150)"
+            )
             print(f"3 x 10,000 updates:            {frames(browser, address):.1f} drawn frames a second (goal 55)")
         browser.close()
 

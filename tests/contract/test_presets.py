@@ -2,9 +2,9 @@
 
 A preset's "claims" say what must come out; the page ignores them. A claim is one object:
 
-    {"measure": NAME, "lane": LABEL, "is": 13}                  the value, to 3 % (so counts up to 33 exactly); null: never
+    {"measure": NAME, "lane": LABEL, "is": 13}                  the value, to 3 % (counts up to 33 exactly); null: never
     {"measure": NAME, "lane": LABEL, "between": [1.4, 1.6]}     the value lies in a range
-    {"measure": NAME, "order": [LABEL, LABEL, ...]}             strictly rising from lane to lane; never counts as infinite
+    {"measure": NAME, "order": [LABEL, LABEL, ...]}             strictly rising from lane to lane; never is infinite
     {"measure": NAME, "level": [LABEL, ...]}                    the same value in all these lanes
     {"measure": NAME, "ratio": [LABEL, LABEL], "between": ...}  the first lane's value over the second's
     {"same": [LABEL, LABEL]}                                    equal paths, to 1e-12

@@ -16,6 +16,7 @@ from mbsgd_core.samplers.reshuffle import Reshuffle
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())["oracles"]
 EXPECTED = {oracle["id"]: oracle["expected"] for oracle in ORACLES}
+COVERS = ["H03", "R01", "R02", "R03", "R04", "R06", "R08", "R10", "R11", "R12"]
 LEVELS = {
     "R08": (0.3, 0.1, 0.03, 0.01, 0.001),  # excess as a share of the optimum's loss
     "R10": (0.1, 0.01, 0.001, 0.0001, 1e-06),  # excess loss

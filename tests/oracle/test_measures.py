@@ -20,6 +20,25 @@ from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.sgd import SGD
 
 ORACLES = {o["id"]: o for o in json.loads(Path(__file__).with_name("oracles.json").read_text())["oracles"]}
+COVERS = [
+    "Q01",
+    "Q03",
+    "Q04",
+    "G03",
+    "G04",
+    "G05",
+    "G06",
+    "G07",
+    "N01",
+    "N06",
+    "N07",
+    "N08",
+    "N22",
+    "R02",
+    "R03",
+    "R04",
+    "R06",
+]
 TEN = np.arange(1.0, 11.0)[:, None]
 BOWL = {"name": "quadratic", "eigenvalues": [1, 10]}
 DIABETES = {"name": "linear_regression", "dataset": "diabetes", "test_fraction": 0}

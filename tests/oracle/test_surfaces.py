@@ -37,6 +37,8 @@ TYPED = {id: Formula(formula=ORACLES[id]["formula"]) for id in (*NAMES, "F12")}
 CASES = [pytest.param(id, s, id=f"{id} {kind}") for kind, group in (("registered", REGISTERED), ("typed", TYPED))
          for id, s in group.items()]  # fmt: skip
 
+COVERS = [*TYPED, "F90", "F92"]
+
 over_cases = pytest.mark.parametrize(("id", "surface"), CASES)
 over_registered = pytest.mark.parametrize(("id", "surface"), [pytest.param(i, s, id=i) for i, s in REGISTERED.items()])
 
