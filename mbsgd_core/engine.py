@@ -45,7 +45,8 @@ class _Plan:
         self.gather = _fit(runs * size * parameters)  # batches gathered at once, counted from the epoch's first
         self.block = _fit(runs * parameters)  # updates between two looks for divergence, counted from update 0
         self.evaluate = min(64, _fit(runs * max(self.problem.samples, parameters)))  # records evaluated at once
-        self._epoch, self._orders = -1, None
+        self._epoch = -1
+        self._orders: np.ndarray | None = None
 
     def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
         """(batch, whether it ends its epoch) for the updates from `update` to `stop`."""
@@ -241,8 +242,8 @@ def _block(plan: _Plan, state: State, stop: int, kept: np.ndarray) -> tuple[Stat
         rates.append(rates_now[0][1])
         if ends_epoch or schedule.interval == "update":
             if schedule.watches_objective:
-                seen = _objective(plan, theta[None], np.zeros(1, dtype=np.int64))[:, 0]
-                rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, seen, strict=True))
+                watched = _objective(plan, theta[None], np.zeros(1, dtype=np.int64))[:, 0]
+                rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, watched, strict=True))
             else:
                 rates_now = (schedule.step(rates_now[0]),)
             rate = _rate(rates_now, theta)

@@ -69,7 +69,9 @@ def knob(
         >>> Toy(momentum=0.9).momentum
         0.9
     """
-    extra: dict[str, Any] = {"unit": unit, "scale": scale, "live": live, "suggest": suggest} | ({"page": list(page)} if page else {})
+    extra: dict[str, Any] = {"unit": unit, "scale": scale, "live": live, "suggest": suggest} | (
+        {"page": list(page)} if page else {}
+    )
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
 
 

@@ -15,7 +15,7 @@ from mbsgd_core.errors import ExperimentError, RegistryError
 
 
 @cache
-def discover(package: str, base: type) -> dict[str, type]:
+def discover(package: str, base: type) -> dict[str, Any]:
     """All final classes of a package, by the name of their file.
 
     Args:
@@ -34,7 +34,7 @@ def discover(package: str, base: type) -> dict[str, type]:
         True
     """
     root: ModuleType = importlib.import_module(package)
-    found: dict[str, type] = {}
+    found: dict[str, Any] = {}
     for info in sorted(pkgutil.iter_modules(root.__path__), key=lambda i: i.name):
         if info.ispkg or info.name == "base" or info.name.startswith("_"):
             continue
@@ -92,7 +92,7 @@ def pick(package: str, base: type, given: Any, kind: str) -> Any:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ExperimentError(f"no {kind} is called {name[:60]!r}{hint}. Known: {', '.join(known)}")
     try:
-        return known[name].model_validate({key: value for key, value in options.items() if key != "name"})  # type: ignore[attr-defined]
+        return known[name].model_validate({key: value for key, value in options.items() if key != "name"})
     except ValidationError as error:
         raise first_error(error) from None
 

@@ -38,7 +38,8 @@ def tile(experiment: Experiment) -> str:
     drawn = plane.whole(2) if total.parameters == 2 else plane.fit(calm(paths), paths[0][0])
     window = experiment.problem.window(experiment.seed)
     flat = [drawn.project(path) for path in paths]
-    x0, x1, y0, y1 = frame(flat, window)
+    ends = [drawn.project(sound(trace.theta[:ENDS, -1])) for trace in traces]
+    x0, x1, y0, y1 = frame(np.concatenate(calm(flat) + ends), window)
 
     def pixels(points: np.ndarray) -> np.ndarray:
         share = (points - [x0, y1]) / [x1 - x0, y0 - y1]
@@ -55,10 +56,9 @@ def tile(experiment: Experiment) -> str:
     looks = look.looks(experiment.lanes)
     for i, (points, style) in enumerate(zip(shown, looks, strict=True)):
         parts.append(f'<path data-lane="{i + 1}" d="{line(points)}" stroke="{style.color}" stroke-width="3.2"/>')
-    for trace, style in zip(traces, looks, strict=True):
+    for last, style in zip(ends, looks, strict=True):
         if experiment.runs > 1:
-            ends = pixels(drawn.project(sound(trace.theta[:ENDS, -1])))
-            dots = "".join(f"M{2 * x:.0f} {2 * y:.0f}h0" for x, y in ends)
+            dots = "".join(f"M{2 * x:.0f} {2 * y:.0f}h0" for x, y in pixels(last))
             parts.append(f'<path d="{dots}" stroke="{style.color}" stroke-width="5"/>')
     for points, style in zip(shown, looks, strict=True):
         x, y = points[-1]
@@ -81,9 +81,8 @@ def calm(paths: list[np.ndarray]) -> list[np.ndarray]:
     return [path[: (np.append(distance, np.inf) > limit).argmax()] for path, distance in zip(paths, far, strict=True)]
 
 
-def frame(flat: list[np.ndarray], window: tuple[float, float, float, float] | None) -> tuple[float, ...]:
-    """x0, x1, y0, y1 around the paths, as far as they lie in the problem's own window."""
-    points = np.concatenate(calm(flat))
+def frame(points: np.ndarray, window: tuple[float, float, float, float] | None) -> tuple[float, ...]:
+    """x0, x1, y0, y1 around points (n, 2), as far as they lie in the problem's own window."""
     if window is not None:
         x0, x1, y0, y1 = window
         inside = (points >= [x0, y0]).all(1) & (points <= [x1, y1]).all(1)

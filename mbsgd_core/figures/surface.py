@@ -52,6 +52,4 @@ def _colours(header: dict) -> dict:
 def _framed(figure: go.Figure) -> go.Figure:
     clear = "rgba(0,0,0,0)"
     margin = {"l": 8, "r": 8, "t": 8, "b": 8}
-    return figure.update_layout(
-        height=HEIGHT, margin=margin, paper_bgcolor=clear, plot_bgcolor=clear, showlegend=False
-    )
+    return figure.update_layout(height=HEIGHT, margin=margin, paper_bgcolor=clear, plot_bgcolor=clear, showlegend=False)

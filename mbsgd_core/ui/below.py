@@ -49,12 +49,13 @@ def _settings(lane: Any) -> dict[str, str]:
 
 def original_fits(experiment: Experiment, result: dict[str, Any]) -> pd.DataFrame:
     """Each lane's last iterate, and the optimum where it is known, in the units of the data."""
-    problem, seed = experiment.problem, experiment.seed
+    problem: Any = experiment.problem
+    seed = experiment.seed
     thetas = {lane.label: run.trace.theta[0, -1] for lane, run in zip(experiment.lanes, result["lanes"], strict=True)}
     known = problem.solution(seed)
     if known is not None:
         thetas["optimum"] = known.minimizers[0]
-    raw = {name: problem.original_units(np.asarray(theta, dtype=float), seed) for name, theta in thetas.items()}  # type: ignore[attr-defined]
+    raw = {name: problem.original_units(np.asarray(theta, dtype=float), seed) for name, theta in thetas.items()}
     table = problem.columns(seed)
     units = table.units or ("",) * len(table.features)
     names = [f"{name}, per {unit}" if unit else name for name, unit in zip(table.features, units, strict=True)]

@@ -42,8 +42,8 @@ def knob(value: Any, field: FieldInfo, path: Path, extra: Mapping[str, Any]) -> 
     key = _key(path)
     rejected = st.session_state.get("rejected", {}).get(key)
     kind, optional = _kind(field.annotation)
-    unit = f" ({extra['unit']})" if extra.get("unit") else ""
-    frame = {"label": f"{field.title}{unit}", "help": field.description, "key": key}
+    unit = f" ({extra['unit']})" if extra.get("unit", "") not in ("", (field.title or "").lower()) else ""
+    frame: dict[str, Any] = {"label": f"{field.title}{unit}", "help": field.description, "key": key}
 
     def changed(read: Callable[[Any], Any] = lambda typed: typed) -> None:
         typed = st.session_state[key]
@@ -77,7 +77,9 @@ def _number(value: Any, kind: type, optional: bool, extra: Mapping, frame: dict,
     low, high = extra.get("page") or (None, None)
     st.session_state[frame["key"]] = value if value is None else kind(value)
     if low is not None and extra.get("scale") == "linear" and not optional and low <= value <= high:
-        st.slider(min_value=kind(low), max_value=kind(high), step=None if kind is float else 1, on_change=changed, **frame)
+        st.slider(
+            min_value=kind(low), max_value=kind(high), step=None if kind is float else 1, on_change=changed, **frame
+        )
     else:
         step = {"step": 1} if kind is int else {"format": "%g"}
         st.number_input(on_change=changed, placeholder="automatic", **step, **frame)
@@ -85,7 +87,7 @@ def _number(value: Any, kind: type, optional: bool, extra: Mapping, frame: dict,
 
 def put(draft: dict[str, Any], path: Path, value: Any) -> None:
     """Set one field of the experiment's dict."""
-    reduce(lambda part, name: part[name], path[:-1], draft)[path[-1]] = value  # type: ignore[index, call-overload]
+    reduce(lambda part, name: part[name], path[:-1], draft)[path[-1]] = value  # type: ignore[index]
 
 
 def _numbers(typed: str) -> list[float] | None:

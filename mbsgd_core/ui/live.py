@@ -20,7 +20,7 @@ def declared() -> dict[str, tuple[str, Any]]:
     found: dict[str, tuple[str, Any]] = {}
     for part, base in _PARTS.items():
         for item in discover(f"mbsgd_core.{part}s", base).values():
-            for name, field in item.model_fields.items():  # type: ignore[attr-defined]
+            for name, field in item.model_fields.items():
                 if (field.json_schema_extra or {}).get("live"):
                     found.setdefault(name, (part, field))
     return found

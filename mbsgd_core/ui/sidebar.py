@@ -1,5 +1,6 @@
 """The sidebar of Compare (floor 6): problem, data, start, lanes, budget."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -11,7 +12,7 @@ from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.ui import session
-from mbsgd_core.ui.controls import choice, item_knobs, knob, put
+from mbsgd_core.ui.controls import choice, item_knobs, knob
 
 MOST_LANES = 6
 FIRST_DATA = ("diabetes", "breast_cancer")  # shown first where they fit: real data before made ones
@@ -36,7 +37,7 @@ def sidebar(experiment: Experiment) -> None:
 
 
 def _problem(experiment: Experiment) -> None:
-    problem = experiment.problem
+    problem: Any = experiment.problem
     titles = {name: cls.title for name, cls in problems().items()}
     choice("Problem", titles, name_of(problem), ("problem",), _pick_problem)
     st.caption(problem.summary)
@@ -62,7 +63,12 @@ def _features(experiment: Experiment) -> None:
 
     def picked() -> None:
         chosen = st.session_state[key]
-        session.change(lambda draft: (put(draft, ("problem", "features"), chosen), _fit(draft)), key, chosen)
+
+        def edit(draft: dict[str, Any]) -> None:
+            draft["problem"]["features"] = chosen
+            _fit(draft)
+
+        session.change(edit, key, chosen)
 
     st.multiselect("Features", every, key=key, on_change=picked, help="One or two draw the exact loss surface.")
     if key in st.session_state.get("rejected", {}):
@@ -106,7 +112,7 @@ def _part(experiment: Experiment, i: int, part: str, base: type) -> None:
 def _swap(lane: dict[str, Any], part: str, name: str, experiment: Experiment) -> None:
     """Another item in one part of a lane; knobs that both have keep their value, required ones get a start value."""
     package, base = {p: (f"mbsgd_core.{p}s", b) for p, b in _PARTS}[part]
-    fields = discover(package, base)[name].model_fields  # type: ignore[attr-defined]
+    fields = discover(package, base)[name].model_fields
     kept = {key: value for key, value in lane[part].items() if key in fields}
     for key, field in fields.items():
         if field.is_required() and key not in kept:
@@ -132,8 +138,7 @@ def _words(name: str) -> str:
 
 def _pick_problem(name: str) -> None:
     settings = {"name": name, **plane_settings(name)}
-    session.change(lambda draft: (draft.update(problem=settings, start=None), _fit(draft)))
-    st.session_state["suggest"] = True
+    _change_problem(lambda draft: draft.update(problem=settings))
 
 
 def plane_settings(name: str) -> dict[str, Any]:
@@ -141,18 +146,31 @@ def plane_settings(name: str) -> dict[str, Any]:
     cls: Any = problems()[name]
     if "dataset" not in cls.model_fields:
         return {}
-    fitting = [name for name, item in discover("mbsgd_core.problems.datasets", Dataset).items() if item.task == cls.task]  # type: ignore[attr-defined]
+    fitting = [
+        name for name, item in discover("mbsgd_core.problems.datasets", Dataset).items() if item.task == cls.task
+    ]
     first = next((name for name in FIRST_DATA if name in fitting), fitting[0])
     dataset = discover("mbsgd_core.problems.datasets", Dataset)[first]()
     return {"dataset": {"name": first}, **cls.plane_settings(dataset)}
 
 
 def _pick_dataset(name: str) -> None:
-    cls = type(session.current().problem)
+    cls: Any = type(session.current().problem)
     dataset = discover("mbsgd_core.problems.datasets", Dataset)[name]()
-    settings = {"dataset": {"name": name}, **cls.plane_settings(dataset)}  # type: ignore[attr-defined]
-    session.change(lambda draft: (draft["problem"].update(settings), draft.update(start=None), _fit(draft)))
-    st.session_state["suggest"] = True
+    settings = {"dataset": {"name": name}, **cls.plane_settings(dataset)}
+    _change_problem(lambda draft: draft["problem"].update(settings))
+
+
+def _change_problem(edit: Callable[[dict[str, Any]], None]) -> None:
+    """Change the problem, begin at its own start, and ask for a rate that suits it."""
+
+    def whole(draft: dict[str, Any]) -> None:
+        edit(draft)
+        draft["start"] = None
+        _fit(draft)
+
+    if session.change(whole):
+        st.session_state["suggest"] = True
 
 
 def _fit(draft: dict[str, Any]) -> None:

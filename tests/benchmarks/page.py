@@ -87,7 +87,8 @@ def dragging(browser: Browser, address: str) -> tuple[float, list[float]]:
 _RELEASE = """([name, i]) => new Promise(done => {
   const input = document.querySelector(`input[type=range][aria-label="${name}"]`);
   const begun = performance.now(), before = window.__mbPlayer.painted;
-  input.dispatchEvent(new KeyboardEvent("keydown", { key: i % 2 ? "ArrowLeft" : "ArrowRight", bubbles: true, cancelable: true }));
+  const key = i % 2 ? "ArrowLeft" : "ArrowRight";
+  input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
   const look = () => window.__mbPlayer.painted > before ? done(performance.now() - begun) : requestAnimationFrame(look);
   requestAnimationFrame(look);
 })"""
@@ -102,18 +103,15 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
         first, later = visits(browser)
-        print(
-            f"first visit to a fresh server: median {statistics.median(first):.2f} s, worst {max(first):.2f} s (goal 2.5)"
-        )
-        print(
-            f"later visits:                  median {statistics.median(later):.2f} s, worst {max(later):.2f} s (goal 1)"
-        )
+        for name, seconds, goal in (("first visit to a fresh server", first, 2.5), ("later visits", later, 1)):
+            print(
+                f"{name + ':':<31}median {statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s (goal {goal})"
+            )
         with serve() as address:
             rate, delays = dragging(browser, address)
             print(f"pictures during a drag:        {rate:.1f} a second (goal 15)")
-            print(
-                f"release to pixels:             median {statistics.median(delays):.0f} ms, p95 {p95(delays):.0f} ms (goal 150)"
-            )
+            median, worst = statistics.median(delays), p95(delays)
+            print(f"release to pixels:             median {median:.0f} ms, p95 {worst:.0f} ms (goal 150)")
             print(f"3 x 10,000 updates:            {frames(browser, address):.1f} drawn frames a second (goal 55)")
         browser.close()
 

@@ -179,4 +179,4 @@ def held_out_rows(y: np.ndarray, share: float, seed: int, stratify: bool) -> np.
 def dataset_names(task: Task = "any") -> list[str]:
     """The names of all data sets, or of those that suit a task."""
     known = discover("mbsgd_core.problems.datasets", Dataset)
-    return [name for name, cls in known.items() if "any" in (task, cls.task) or cls.task == task]  # type: ignore[attr-defined]
+    return [name for name, cls in known.items() if "any" in (task, cls.task) or cls.task == task]
