@@ -4,14 +4,25 @@ import { h, write } from "./dom.js";
 import { placeOf, settle, stepped, valueAt } from "./scale.js";
 import * as text from "./text.js";
 
-const KEYS = { ArrowRight: [1], ArrowUp: [1], ArrowLeft: [-1], ArrowDown: [-1], PageUp: [1, true], PageDown: [-1, true] };
+const KEYS = {
+  ArrowRight: [1],
+  ArrowUp: [1],
+  ArrowLeft: [-1],
+  ArrowDown: [-1],
+  PageUp: [1, true],
+  PageDown: [-1, true],
+};
 
 /** Makes the row of knobs. */
 export function createControls(player) {
   const scopes = h("div", { class: "mb-scopes", role: "radiogroup", "aria-label": "Apply to" });
   const sliders = h("div", { class: "mb-sliders" });
-  const element = h("div", { class: "mb-knobs" },
-    h("div", { class: "mb-scope" }, h("span", { class: "mb-label", "aria-hidden": "true" }, "Apply to"), scopes), sliders);
+  const element = h(
+    "div",
+    { class: "mb-knobs" },
+    h("div", { class: "mb-scope" }, h("span", { class: "mb-label", "aria-hidden": "true" }, "Apply to"), scopes),
+    sliders,
+  );
   const group = `mb-scope-${Math.random().toString(36).slice(2)}`;
   let knobs = [];
   let scope = null; // null = all lanes, else a lane's index
@@ -21,11 +32,21 @@ export function createControls(player) {
     if (scope !== null && scope >= lanes.length) scope = null;
     const option = (label, index) => {
       const input = h("input", {
-        type: "radio", name: group, value: String(index), onchange: () => { scope = index; sync(); },
+        type: "radio",
+        name: group,
+        value: String(index),
+        onchange: () => {
+          scope = index;
+          sync();
+        },
       });
       input.checked = index === scope;
-      return h("label", { class: "mb-option", style: index === null ? null : `--mb-lane:${lanes[index].color}` },
-        input, h("span", {}, label));
+      return h(
+        "label",
+        { class: "mb-option", style: index === null ? null : `--mb-lane:${lanes[index].color}` },
+        input,
+        h("span", {}, label),
+      );
     };
     scopes.replaceChildren(option("All lanes", null), ...lanes.map((lane, i) => option(lane.label, i)));
     knobs = specs.map(makeKnob);
@@ -33,10 +54,16 @@ export function createControls(player) {
   }
 
   function makeKnob(spec) {
-    const input = h("input", { type: "range", class: "mb-range", min: 0, max: 1, step: "any", "aria-label": spec.label });
+    const input = h("input", {
+      type: "range",
+      class: "mb-range",
+      min: 0,
+      max: 1,
+      step: "any",
+      "aria-label": spec.label,
+    });
     const output = h("span", { class: "mb-value", "aria-hidden": "true" });
-    const element = h("label", { class: "mb-knob" },
-      h("span", { class: "mb-label" }, spec.label, output), input);
+    const element = h("label", { class: "mb-knob" }, h("span", { class: "mb-label" }, spec.label, output), input);
     const knob = { spec, input, output, element, value: spec.min, held: false };
     const turn = (value) => {
       knob.value = value;
@@ -45,7 +72,9 @@ export function createControls(player) {
       player.gate.send("drag", { lane: scope, key: spec.key, value }, `drag:${scope}:${spec.key}`);
     };
     input.addEventListener("pointerdown", () => (knob.held = true));
-    const release = () => { knob.held = false; };
+    const release = () => {
+      knob.held = false;
+    };
     for (const name of ["pointerup", "pointercancel", "change", "blur"]) input.addEventListener(name, release);
     input.addEventListener("input", () => {
       const value = valueAt(spec, Number(input.value));
@@ -76,20 +105,21 @@ export function createControls(player) {
   /** Why a knob cannot be turned for the chosen lanes, or "". */
   function obstacle(spec, lanes) {
     if (scope === null) {
-      if (!lanes.length) return spec.key === "batch_size" ? "No lane takes mini-batches." : `No lane has a ${spec.label.toLowerCase()}.`;
+      if (!lanes.length)
+        return spec.key === "batch_size" ? "No lane takes mini-batches." : `No lane has a ${spec.label.toLowerCase()}.`;
       return "";
     }
     const lane = player.header.lanes[scope];
-    if (spec.key === "batch_size" && lane.role === "bgd") return `${lane.label} uses all ${text.plural(player.header.problem.samples, "sample")} in every update.`;
+    if (spec.key === "batch_size" && lane.role === "bgd")
+      return `${lane.label} uses all ${text.plural(player.header.problem.samples, "sample")} in every update.`;
     return lanes.length ? "" : `${lane.label} has no ${spec.label.toLowerCase()}: ${lane.text}`;
   }
 
   /** The lanes a knob now speaks for. */
   function audience(spec) {
     const { lanes } = player.header;
-    const chosen = scope === null
-      ? lanes.filter((lane) => spec.key !== "batch_size" || lane.role === "mini")
-      : [lanes[scope]];
+    const chosen =
+      scope === null ? lanes.filter((lane) => spec.key !== "batch_size" || lane.role === "mini") : [lanes[scope]];
     return chosen.filter((lane) => lane.knobs[spec.key] !== null && lane.knobs[spec.key] !== undefined);
   }
 
@@ -101,7 +131,9 @@ export function createControls(player) {
       const reason = obstacle(knob.spec, lanes);
       knob.input.disabled = Boolean(reason);
       knob.element.classList.toggle("mb-off", Boolean(reason));
-      knob.element.title = reason || `${knob.spec.help ?? knob.spec.label}${scope === null ? "" : ` (${player.header.lanes[scope].label})`}`;
+      knob.element.title =
+        reason ||
+        `${knob.spec.help ?? knob.spec.label}${scope === null ? "" : ` (${player.header.lanes[scope].label})`}`;
       if (knob.held || player.gate.dragging) continue;
       const voice = lanes.find((lane) => lane.role === "mini") ?? lanes[0];
       if (!voice) {

@@ -18,6 +18,7 @@ function angle(lane, k) {
 }
 
 function batchText(lane, k) {
+  if (k > lane.last) return "diverged";
   if (lane.update[k] >= lane.updates) return "run over";
   const size = lane.sizes[lane.update[k] % Math.max(1, lane.sizes.length)];
   if (size === lane.samples) return `all ${text.count(size)}`;
@@ -31,30 +32,70 @@ const ROWS = [
   ["loss", "Full objective at the iterate", (lane, k) => text.steady(lane.loss[k])],
   ["rate", "Learning rate of the update that led here", (lane, k) => text.num(lane.rate?.[k])],
   ["|full gradient|", "Length of the full gradient (grey arrow)", (lane, k) => text.steady(norm(lane.gradient, k))],
-  ["|batch gradient|", "Length of the gradient of the next batch (coloured arrow)", (lane, k) => text.steady(norm(lane.batchGradient, k))],
-  ["angle", "Between the two", (lane, k) => { const a = angle(lane, k); return Number.isFinite(a) ? `${a.toFixed(a < 10 ? 1 : 0)}°` : "–"; }],
+  [
+    "|batch gradient|",
+    "Length of the gradient of the next batch (coloured arrow)",
+    (lane, k) => text.steady(norm(lane.batchGradient, k)),
+  ],
+  [
+    "angle",
+    "Between the two",
+    (lane, k) => {
+      const a = angle(lane, k);
+      return Number.isFinite(a) ? `${a.toFixed(a < 10 ? 1 : 0)}°` : "–";
+    },
+  ],
   ["next batch", "Indices of the samples of the next update", batchText],
 ];
-const PLANE = ["out of plane", "Distance of the iterate from the plane shown", (lane, k) => text.steady(lane.outOfPlane?.[k])];
+const PLANE = [
+  "out of plane",
+  "Distance of the iterate from the plane shown",
+  (lane, k) => text.steady(lane.outOfPlane?.[k]),
+];
 
 /** Makes the instruments. */
 export function createCursor(player) {
   const table = h("table", { class: "mb-numbers" });
   const notes = h("div", { class: "mb-remarks" });
-  const element = h("section", { class: "mb-cursor", "aria-label": "At the cursor" },
-    h("header", { class: "mb-head" }, h("strong", {}, "At the cursor")),
-    h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Numbers at the cursor" }, table), notes);
+  const element = h(
+    "section",
+    { class: "mb-cursor", "aria-label": "At the cursor" },
+    h(
+      "header",
+      { class: "mb-head" },
+      h("strong", {}, "At the cursor"),
+      h("span", { class: "mb-note" }, "arrows: grey full, coloured batch"),
+    ),
+    h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Numbers at the cursor" }, table),
+    notes,
+  );
   let cells = [];
   let shape = "";
 
   function build(rows) {
     cells = rows.map(([name, title, read]) => ({
-      name, title, read, boxes: player.lanes.map(() => h("td", {})),
+      name,
+      title,
+      read,
+      boxes: player.lanes.map(() => h("td", {})),
     }));
     table.replaceChildren(
-      h("thead", {}, h("tr", {}, h("th", {}, h("span", { class: "mb-hidden" }, "Quantity")),
-        player.lanes.map((lane) => h("th", { scope: "col" }, swatch(lane), h("span", {}, lane.label))))),
-      h("tbody", {}, cells.map(({ name, title, boxes }) => h("tr", {}, h("th", { scope: "row", title }, name), boxes))));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", {}, h("span", { class: "mb-hidden" }, "Quantity")),
+          player.lanes.map((lane) => h("th", { scope: "col" }, swatch(lane), h("span", {}, lane.label))),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        cells.map(({ name, title, boxes }) => h("tr", {}, h("th", { scope: "row", title }, name), boxes)),
+      ),
+    );
   }
 
   function update() {

@@ -23,13 +23,15 @@ function strokeCurve(context, xs, ys, { toX, toY, left, right }) {
   context.stroke();
 }
 
-/** Draws a crowded curve: in each pixel column a bar from the lowest to the highest value; lines between far columns. */
+/** Draws a crowded curve: in each pixel column a bar from lowest to highest; lines between far columns. */
 function fillCurve(context, xs, ys, { toX, toY, left, right }) {
   let column = -Infinity;
   let low = NaN;
   let high = NaN;
   let last = NaN;
-  const flush = () => { if (low <= high) context.fillRect(column, low - 0.6, 1.2, high - low + 1.2); };
+  const flush = () => {
+    if (low <= high) context.fillRect(column, low - 0.6, 1.2, high - low + 1.2);
+  };
   context.beginPath();
   for (let i = 0; i < xs.length; i += 1) {
     const x = toX(xs[i]);

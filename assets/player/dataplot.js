@@ -30,11 +30,19 @@ function ticks([low, high]) {
 
 /** Makes the data plot; hidden where the data cannot be drawn in a plane. */
 export function createDataPlot(player) {
-  const choice = h("select", { class: "mb-select", "aria-label": "Lane shown in the data plot", onchange: () => draw(true) });
+  const choice = h("select", {
+    class: "mb-select",
+    "aria-label": "Lane shown in the data plot",
+    onchange: () => draw(true),
+  });
   const plot = h("div", { class: "mb-plot mb-data", role: "img" });
   const sign = h("span", {});
-  const element = h("section", { class: "mb-dataplot", "aria-label": "Data", hidden: true },
-    h("header", { class: "mb-head" }, h("strong", {}, "Data"), sign, choice), plot);
+  const element = h(
+    "section",
+    { class: "mb-dataplot", "aria-label": "Data", hidden: true },
+    h("header", { class: "mb-head" }, h("strong", {}, "Data"), sign, choice),
+    plot,
+  );
   const base = sheet(plot);
   const live = sheet(plot);
   let frame = null;
@@ -112,11 +120,15 @@ export function createDataPlot(player) {
         points.push([x, kind === "classification" ? 1 / (1 + Math.exp(-score)) : score]);
       }
     } else if (Math.abs(theta[1]) > Math.abs(theta[0]) * 1e-6) {
-      for (const x of rx) { // theta_0 x + theta_1 y = 0 in standardised units
-        points.push([x, (data.mean?.[1] ?? 0) - (data.deviation?.[1] || 1) * (theta[0] * scaled(x, 0)) / theta[1]]);
+      for (const x of rx) {
+        // theta_0 x + theta_1 y = 0 in standardised units
+        points.push([x, (data.mean?.[1] ?? 0) - ((data.deviation?.[1] || 1) * (theta[0] * scaled(x, 0))) / theta[1]]);
       }
     } else if (theta[0]) for (const y of ry) points.push([data.mean?.[0] ?? 0, y]);
-    for (const [style, width] of [[player.theme.background, 5], [lane.color, 2.4]]) {
+    for (const [style, width] of [
+      [player.theme.background, 5],
+      [lane.color, 2.4],
+    ]) {
       context.strokeStyle = style;
       context.lineWidth = width;
       context.beginPath();
@@ -163,11 +175,17 @@ export function createDataPlot(player) {
       delete sign.dataset.lane;
     }
     const { x_label: x, y_label: y } = player.header.data;
-    plot.setAttribute("aria-label", `${y} against ${x}: ${player.header.problem.samples} samples, the current batch highlighted, with the current fit`);
+    plot.setAttribute(
+      "aria-label",
+      `${y} against ${x}: ${player.header.problem.samples} samples, the batch highlighted, and the current fit`,
+    );
     frame = null;
   }
 
-  const repaint = () => { frame = null; draw(true); };
+  const repaint = () => {
+    frame = null;
+    draw(true);
+  };
 
   return { element, update, draw, repaint };
 }

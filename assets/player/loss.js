@@ -1,18 +1,16 @@
 /** The loss chart: axes by Plotly, curves on canvas; drawn faintly in full, brightly up to the cursor. */
 
+import { lossLayout } from "./axes.js";
 import { CLOCKS, times } from "./clock.js";
 import { drawCurves } from "./curves.js";
 import { fresh, h, sheet } from "./dom.js";
 import { traceMarker } from "./theme.js";
 
-const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"] };
-
-/** Rounds a range outward, so that axes stay put while a slider is dragged. */
-function roomy([low, high], log) {
-  if (!(high > low)) return log ? [low - 0.5, high + 0.5] : [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
-  const step = log ? (high - low < 2 ? 0.1 : 0.5) : 10 ** Math.floor(Math.log10(high - low)) / 2;
-  return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
-}
+const CONFIG = {
+  displaylogo: false,
+  responsive: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"],
+};
 
 /** Makes the loss chart. */
 export function createLoss(player) {
@@ -25,9 +23,20 @@ export function createLoss(player) {
   const logY = toggle("log loss", "Logarithmic loss axis");
   const logX = toggle("log time", "Logarithmic time axis");
   const excess = toggle("above optimum", "Loss minus the optimal loss");
-  const element = h("section", { class: "mb-loss", "aria-label": "Loss" },
-    h("header", { class: "mb-head" }, h("strong", {}, "Loss"), h("span", { class: "mb-note" }, "full objective, all lanes"),
-      excess.element, logY.element, logX.element), plot);
+  const element = h(
+    "section",
+    { class: "mb-loss", "aria-label": "Loss" },
+    h(
+      "header",
+      { class: "mb-head" },
+      h("strong", {}, "Loss"),
+      h("span", { class: "mb-note" }, "full objective, all lanes"),
+      excess.element,
+      logY.element,
+      logX.element,
+    ),
+    plot,
+  );
   const faint = sheet(plot);
   const marks = sheet(plot);
   const bright = document.createElement("canvas"); // shown through marks, up to the cursor
@@ -52,59 +61,22 @@ export function createLoss(player) {
   function collect() {
     const { optimal_value: optimum } = player.header.problem;
     excess.element.hidden = !Number.isFinite(optimum) || optimum === 0;
-    series = player.lanes.map((lane) => {
-      if (!lane.band) return { lane, xs: times(lane, player.clock), ys: lowered(lane.loss), plane: lowered(lane.planeLoss) };
-      const xs = Float64Array.from(lane.bandUpdate, (u) => CLOCKS[player.clock].of(lane, u));
-      const [lower, ys, upper] = [0, 1, 2].map((c) => lowered(Float32Array.from(xs, (_, i) => lane.band[3 * i + c])));
-      return { lane, xs, ys, band: { lower, upper } };
-    }).sort((a, b) => b.xs.length - a.xs.length);
-  }
-
-  /** The lowest and highest loss worth a place on the axis; a diverging curve may leave through the top. */
-  function extent(log) {
-    const starts = Math.max(...player.lanes.map((lane) => lane.loss[0]));
-    const ceiling = player.lanes.some((lane) => lane.diverged_at !== null) && starts > 0 ? 100 * starts : Infinity;
-    let low = Infinity;
-    let high = -Infinity;
-    for (const { ys, band } of series) {
-      for (const list of band ? [band.lower, band.upper] : [ys]) {
-        for (const y of list) {
-          if (!(y <= ceiling) || (log && !(y > 0))) continue;
-          if (y < low) low = y;
-          if (y > high) high = y;
-        }
-      }
-    }
-    const target = Number.isFinite(player.header.target?.loss) ? player.header.target.loss - offset() : NaN;
-    if (Number.isFinite(target) && (!log || target > 0)) low = Math.min(low, target);
-    if (low > high) return log ? [-1, 1] : [0, 1];
-    return log ? [Math.log10(low), Math.log10(high)] : [low, high];
-  }
-
-  function layout() {
-    const { theme } = player;
-    const y = logY.input.checked ? "log" : "linear";
-    const x = logX.input.checked ? "log" : "linear";
-    const firsts = series.map(({ xs }) => xs.find((t) => t > 0)).filter(Boolean);
-    const end = player.end || 1;
-    const rangeX = x === "log" ? [Math.log10(Math.min(...firsts, end)), Math.log10(end)] : [0, end];
-    const rangeY = roomy(extent(y === "log"), y === "log");
-    const axis = { tickfont: { size: 10 }, zeroline: false, gridcolor: theme.line, color: theme.soft, nticks: 7 };
-    return {
-      margin: { l: 52, r: 10, t: 6, b: 36 }, showlegend: false, hovermode: false, dragmode: player.narrow ? false : "zoom",
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: theme.text, family: theme.font },
-      xaxis: { ...axis, type: x, range: rangeX, fixedrange: player.narrow, separatethousands: true,
-        exponentformat: x === "log" ? "power" : "none", dtick: x === "log" ? 1 : undefined,
-        title: { text: CLOCKS[player.clock].title, font: { size: 11 }, standoff: 4 } },
-      yaxis: { ...axis, type: y, range: rangeY, fixedrange: player.narrow, exponentformat: "power",
-        dtick: y === "log" ? (rangeY[1] - rangeY[0] < 2 ? "D2" : Math.ceil((rangeY[1] - rangeY[0]) / 7)) : undefined },
-    };
+    series = player.lanes
+      .map((lane) => {
+        if (!lane.band)
+          return { lane, xs: times(lane, player.clock), ys: lowered(lane.loss), plane: lowered(lane.planeLoss) };
+        const xs = Float64Array.from(lane.bandUpdate, (u) => CLOCKS[player.clock].of(lane, u));
+        const [lower, ys, upper] = [0, 1, 2].map((c) => lowered(Float32Array.from(xs, (_, i) => lane.band[3 * i + c])));
+        return { lane, xs, ys, band: { lower, upper } };
+      })
+      .sort((a, b) => b.xs.length - a.xs.length);
   }
 
   /** Sets the axes, where they differ from those shown, then draws the curves. */
   function rescale() {
     if (!player.Plotly || !player.lanes.length) return;
-    const wanted = layout();
+    const log = { x: logX.input.checked, y: logY.input.checked };
+    const wanted = lossLayout(player, series, log, offset());
     const stamp = JSON.stringify(wanted);
     if (stamp === shown || zoomed) {
       redraw();
@@ -112,8 +84,10 @@ export function createLoss(player) {
     }
     shown = stamp;
     moving = true;
-    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], wanted,
-      { ...CONFIG, displayModeBar: player.narrow ? false : "hover" }).then(() => {
+    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], wanted, {
+      ...CONFIG,
+      displayModeBar: player.narrow ? false : "hover",
+    }).then(() => {
       moving = false;
       if (!ready) {
         ready = true;
@@ -131,7 +105,11 @@ export function createLoss(player) {
       if (!zoomed) shown = "";
       rescale();
     });
-    chart.on("plotly_doubleclick", () => { zoomed = false; shown = ""; rescale(); });
+    chart.on("plotly_doubleclick", () => {
+      zoomed = false;
+      shown = "";
+      rescale();
+    });
     let down = null;
     let held = null; // the cursor's place before it followed the pointer
     const time = (event) => {
@@ -154,14 +132,18 @@ export function createLoss(player) {
       if (held !== null && !player.playing) player.seek(Math.min(held, player.end));
       held = null;
     });
-    chart.addEventListener("click", (event) => {
-      if (!down || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
-      const t = time(event);
-      if (t === null) return;
-      player.pause();
-      held = t; // it stays there
-      player.seek(t);
-    }, true);
+    chart.addEventListener(
+      "click",
+      (event) => {
+        if (!down || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
+        const t = time(event);
+        if (t === null) return;
+        player.pause();
+        held = t; // it stays there
+        player.seek(t);
+      },
+      true,
+    );
   }
 
   /** Draws the curves anew: new data, axes, size or theme. */
@@ -169,7 +151,8 @@ export function createLoss(player) {
     if (!chart._fullLayout) return;
     const { xaxis, yaxis } = chart._fullLayout;
     const size = [plot.clientWidth, plot.clientHeight];
-    if (!size[0] || !size[1]) { // hidden for now
+    if (!size[0] || !size[1]) {
+      // hidden for now
       picture = null;
       return;
     }
@@ -180,8 +163,16 @@ export function createLoss(player) {
       const value = axis.type === "log" ? Math.log10 : (v) => v;
       return up ? (v) => offset + (high - value(v)) * per : (v) => offset + (value(v) - low) * per;
     };
-    picture = { left, top, width, height, right: left + width, size,
-      toX: mapper(xaxis, left, width, false), toY: mapper(yaxis, top, height, true) };
+    picture = {
+      left,
+      top,
+      width,
+      height,
+      right: left + width,
+      size,
+      toX: mapper(xaxis, left, width, false),
+      toY: mapper(yaxis, top, height, true),
+    };
     const context = fresh(bright, ...size);
     context.save();
     context.beginPath();
@@ -199,12 +190,18 @@ export function createLoss(player) {
 
   /** The target and the optimum, if in sight, as thin lines with their names. */
   function drawLevels(context) {
-    const { theme, header: { problem, target } } = player;
+    const {
+      theme,
+      header: { problem, target },
+    } = player;
     const { left, right, top, height, toY } = picture;
     context.save();
     context.font = `11px ${theme.font}`;
     context.textAlign = "right";
-    for (const [value, name, dash] of [[target?.loss, target?.text ?? "target", [5, 4]], [problem.optimal_value, "optimum", [1.5, 3]]]) {
+    for (const [value, name, dash] of [
+      [target?.loss, target?.text ?? "target", [5, 4]],
+      [problem.optimal_value, "optimum", [1.5, 3]],
+    ]) {
       const y = Number.isFinite(value) ? toY(value - offset()) : NaN;
       if (!(y >= top && y <= top + height)) continue;
       context.strokeStyle = theme.faint;
@@ -246,7 +243,10 @@ export function createLoss(player) {
       if (gone) {
         context.lineWidth = 2.4;
         context.beginPath();
-        for (const [dx, dy] of [[5, 5], [5, -5]]) {
+        for (const [dx, dy] of [
+          [5, 5],
+          [5, -5],
+        ]) {
           context.moveTo(px - dx, py + 7 - dy);
           context.lineTo(px + dx, py + 7 + dy);
         }
@@ -267,8 +267,10 @@ export function createLoss(player) {
     if (newKey) zoomed = false;
     if (!logY.touched) {
       const { target, problem } = player.header;
-      logY.input.checked = player.lanes.every((lane) => lane.loss.every((y) => !(y <= 0)))
-        && !(target && target.loss <= 0) && !(problem.optimal_value < 0);
+      logY.input.checked =
+        player.lanes.every((lane) => lane.loss.every((y) => !(y <= 0))) &&
+        !(target && target.loss <= 0) &&
+        !(problem.optimal_value < 0);
     }
     collect();
     rescale();
@@ -281,8 +283,14 @@ export function createLoss(player) {
     rescale();
   }
 
-  const repaint = () => { shown = ""; rescale(); };
-  const resize = () => { if (ready) player.Plotly.Plots.resize(chart).then(redraw); };
+  const repaint = () => {
+    zoomed = false;
+    shown = "";
+    rescale();
+  };
+  const resize = () => {
+    if (ready) player.Plotly.Plots.resize(chart).then(redraw);
+  };
 
   return { element, update, draw, reclock, repaint, resize };
 }

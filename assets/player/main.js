@@ -30,7 +30,15 @@ class Player {
     this.clock = "epochs";
     this.playing = false;
     this.ready = false;
-    this.debug = window.__mbPlayer = { frames: 0, updates: 0, seq: -1, painted: -1, updateMs: [], ready: {} };
+    this.debug = window.__mbPlayer = {
+      frames: 0,
+      updates: 0,
+      seq: -1,
+      painted: -1,
+      updateMs: [],
+      ready: {},
+      state: this,
+    };
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.root = h("div", { class: "mb-root", tabindex: -1 });
     this.page = createPage(this);
@@ -41,10 +49,22 @@ class Player {
     this.cursor = createCursor(this);
     this.data = createDataPlot(this);
     this.verdict = createVerdict(this);
-    this.root.append(this.page.top, this.controls.element, this.page.bar, this.page.alarm,
-      this.panels.element, this.timeline.element,
-      h("div", { class: "mb-below" }, this.loss.element, h("div", { class: "mb-side" }, this.cursor.element, this.data.element)),
-      this.verdict.element, this.page.details);
+    this.root.append(
+      this.page.top,
+      this.controls.element,
+      this.page.bar,
+      this.page.alarm,
+      this.panels.element,
+      this.timeline.element,
+      h(
+        "div",
+        { class: "mb-below" },
+        this.loss.element,
+        h("div", { class: "mb-side" }, this.cursor.element, this.data.element),
+      ),
+      this.verdict.element,
+      this.page.details,
+    );
     this.root.addEventListener("keydown", (event) => {
       if (event.target.closest("input, select, textarea, summary, .mb-scroll")) return;
       if (event.key === " " && event.target.closest("button")) return;
@@ -52,8 +72,9 @@ class Player {
     });
     this.root.addEventListener("pointerdown", () => (this.touched = true), true);
     this.root.addEventListener("keydown", () => (this.touched = true), true);
-    document.addEventListener("visibilitychange", () => { if (document.hidden) this.timeline.pause(); });
-    this.root.addEventListener("transitionend", (event) => { if (event.target === this.root) this.retheme(); });
+    this.root.addEventListener("transitionend", (event) => {
+      if (event.target === this.root) this.retheme();
+    });
     new ResizeObserver(() => this.resize()).observe(this.root);
     parent.append(this.root);
   }
@@ -73,10 +94,14 @@ class Player {
     const atEnd = !before || this.at >= this.end;
     const share = this.end ? this.at / this.end : 1;
     this.lanes = lanesOf(payload);
-    if (!before || before.header.clock !== this.header.clock) this.clock = CLOCKS[this.header.clock] ? this.header.clock : "epochs";
+    if (!before || before.header.clock !== this.header.clock)
+      this.clock = CLOCKS[this.header.clock] ? this.header.clock : "epochs";
     this.end = span(this.lanes, this.clock);
-    if (newKey) this.timeline.pause();
-    if (newKey && this.header.autoplay) this.due = performance.now();
+    if (newKey) {
+      this.timeline.pause();
+      this.touched = false;
+      this.due = this.header.autoplay ? performance.now() : null;
+    }
     this.at = atEnd || newKey ? this.end : Math.min(this.end, this.playing ? share * this.end : this.at);
     this.gate.connect(component, this.header.seq);
     if (before?.header.theme !== this.header.theme || !this.theme) this.theme = readTheme(this.root, this.header);
@@ -102,7 +127,11 @@ class Player {
   /** The first time: loads Plotly, then draws the charts. */
   async boot(base) {
     const { plotly } = this.header;
-    this.booting ??= loadPlotly(/^(https?:)?\/\//.test(plotly) || plotly.startsWith("/") ? plotly : new URL(plotly, new URL(`${base}/`, location.href)).href);
+    this.booting ??= loadPlotly(
+      /^(https?:)?\/\//.test(plotly) || plotly.startsWith("/")
+        ? plotly
+        : new URL(plotly, new URL(`${base}/`, location.href)).href,
+    );
     const Plotly = await this.booting;
     this.debug.ready.plotly = performance.now();
     if (this.Plotly) return;
@@ -121,7 +150,8 @@ class Player {
     this.debug.updateMs.push(performance.now() - begun);
     if (this.debug.updateMs.length > 500) this.debug.updateMs.shift();
     clearTimeout(this.poller);
-    if (this.header.status.state === "running") this.poller = setTimeout(() => this.root.isConnected && this.gate.send("poll", {}), POLL);
+    if (this.header.status.state === "running")
+      this.poller = setTimeout(() => this.root.isConnected && this.gate.send("poll", {}), POLL);
   }
 
   /** Plays by itself: once on arrival of a picture, and after a click has moved the start. */
@@ -140,6 +170,10 @@ class Player {
     this.lanes.forEach((lane, i) => (this.records[i] = recordAt(lane, this.clock, this.at)));
     this.records.length = this.lanes.length;
     if (quiet) return;
+    if (!this.playing) {
+      this.legible = true;
+      this.timeline.draw(); // at once: assistive technology reads it
+    }
     this.invalidate();
     if (!preview && !this.playing) this.settled();
   }
@@ -184,7 +218,8 @@ class Player {
   settled() {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => {
-      if (this.playing || this.gate.dragging || this.header.status.state === "running" || !this.root.isConnected) return;
+      if (this.playing || this.gate.dragging || this.header.status.state === "running" || !this.root.isConnected)
+        return;
       const indices = Array.from(this.records);
       const question = JSON.stringify([this.header.link, this.header.key, indices]);
       if (question === this.asked || this.lanes.every((_, i) => this.cursorInfo(i))) return;

@@ -1,4 +1,4 @@
-/** What is drawn at the cursor of a panel: start, head, gradients, other batches, covariance, the end cloud, divergence. */
+/** What is drawn at the cursor of a panel: start, head, gradients, other batches, covariance, divergence. */
 
 import { fresh } from "./dom.js";
 import { isFull } from "./payload.js";
@@ -16,7 +16,11 @@ export function arrowScale(lanes, records, infos, view) {
   let longest = 0;
   lanes.forEach((lane, i) => {
     const scatter = isFull(lane) ? null : infos[i]?.measured; // room for the 2-sigma ellipse too
-    if (scatter) longest = Math.max(longest, 1.2 * Math.hypot(Math.sqrt(scatter[0][0]) * view.perX, Math.sqrt(scatter[1][1]) * view.perY));
+    if (scatter)
+      longest = Math.max(
+        longest,
+        1.2 * Math.hypot(Math.sqrt(scatter[0][0]) * view.perX, Math.sqrt(scatter[1][1]) * view.perY),
+      );
     for (const field of [lane.gradient, lane.batchGradient]) {
       if (!field) continue;
       const length = Math.hypot(field[2 * records[i]] * view.perX, field[2 * records[i] + 1] * view.perY);
@@ -31,7 +35,11 @@ function outlined(context, color, width, trace) {
   context.lineCap = "round";
   context.beginPath();
   trace(context);
-  for (const [style, extra] of [[EDGE, 2.8], [HALO, 1.8], [color, 0]]) {
+  for (const [style, extra] of [
+    [EDGE, 2.8],
+    [HALO, 1.8],
+    [color, 0],
+  ]) {
     context.strokeStyle = style;
     context.lineWidth = width + extra;
     context.stroke();
@@ -78,7 +86,10 @@ function spread(context, [[a, b], [, c]], centre, scale, view, color, dash) {
   context.lineCap = "butt";
   context.beginPath();
   trace(context);
-  for (const [style, width, pattern] of [["rgba(255,255,255,.5)", 3, []], [color, 1.4, dash]]) {
+  for (const [style, width, pattern] of [
+    ["rgba(255,255,255,.5)", 3, []],
+    [color, 1.4, dash],
+  ]) {
     context.strokeStyle = style;
     context.lineWidth = width;
     context.setLineDash(pattern);
@@ -164,10 +175,11 @@ export function drawMarks(canvas, { lane, k, view, size, scale, info }) {
   else {
     if (info && !isFull(lane)) fan(context, lane, info, x, y, scale, view);
     const point = (field, color, width) => {
-      if (field) arrow(context, x, y, -field[2 * at] * view.perX * scale, field[2 * at + 1] * view.perY * scale, color, width);
+      if (field)
+        arrow(context, x, y, -field[2 * at] * view.perX * scale, field[2 * at + 1] * view.perY * scale, color, width);
     };
     point(lane.batchGradient, lane.color, 2.4);
-    point(lane.gradient, "#8a8a8a", 1.4);
+    if (!isFull(lane) || !Number.isFinite(lane.batchGradient?.[2 * at])) point(lane.gradient, "#8a8a8a", 1.4);
     context.lineWidth = 3.6;
     for (const style of [EDGE, HALO]) {
       traceMarker(context, lane.marker, x, y, 6);

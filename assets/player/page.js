@@ -2,7 +2,8 @@
 
 import { h, icon, write } from "./dom.js";
 
-const LINK = "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
+const LINK =
+  "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
 
 /** Copies text; false where the browser refuses. */
 async function copy(words) {
@@ -25,19 +26,40 @@ export function createPage(player) {
   const hint = h("p", { class: "mb-hint" });
   const said = h("span", { class: "mb-said", role: "status", "aria-live": "polite" });
   const message = h("span", { class: "mb-message", role: "status" });
-  const share = h("button", { type: "button", class: "mb-share", title: "Copies a link to exactly this picture", onclick: async () => {
-    const address = `${location.origin}${location.pathname}?${player.header.link}`;
-    write(said, (await copy(address)) ? "Link copied" : address);
-    setTimeout(() => write(said, ""), 4000);
-  } }, icon(LINK), "Copy link");
-  const bar = h("div", { class: "mb-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, h("i"));
+  const share = h(
+    "button",
+    {
+      type: "button",
+      class: "mb-share",
+      title: "Copies a link to exactly this picture",
+      onclick: async () => {
+        const address = `${location.origin}${location.pathname}?${player.header.link}`;
+        write(said, (await copy(address)) ? "Link copied" : address);
+        setTimeout(() => write(said, ""), 4000);
+      },
+    },
+    icon(LINK),
+    "Copy link",
+  );
+  const bar = h(
+    "div",
+    {
+      class: "mb-progress",
+      role: "progressbar",
+      "aria-label": "Progress",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+      hidden: true,
+    },
+    h("i"),
+  );
   const alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });
   const words = h("div", {});
   const top = h("div", { class: "mb-top" }, hint, message, said, share);
   const details = h("details", { class: "mb-words-of-pictures" }, h("summary", {}, "Describe the pictures"), words);
 
   function update() {
-    const { status, problem, lanes, look_for: look, embed } = player.header;
+    const { status, problem, lanes, look_for: look } = player.header;
     write(hint, look || problem.summary || "");
     hint.title = problem.summary ?? "";
     const running = status.state === "running";
@@ -49,12 +71,21 @@ export function createPage(player) {
     write(message, running ? status.message || "Computing" : "");
     alarm.hidden = !failed;
     write(alarm, failed ? status.message : "");
-    player.root.classList.toggle("mb-embed", Boolean(embed));
     const told = [problem.summary, problem.projection?.text, ...lanes.map((lane) => lane.summary)].filter(Boolean);
     if (words.dataset.told === told.join("\n")) return;
     words.dataset.told = told.join("\n");
     words.replaceChildren(...told.map((paragraph) => h("p", {}, paragraph)));
   }
 
-  return { top, bar, alarm, details, update, fail: (error) => { alarm.hidden = false; write(alarm, error.message); } };
+  return {
+    top,
+    bar,
+    alarm,
+    details,
+    update,
+    fail: (error) => {
+      alarm.hidden = false;
+      write(alarm, error.message);
+    },
+  };
 }

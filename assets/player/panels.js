@@ -3,34 +3,57 @@
 import { h, sheet, svg, write } from "./dom.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
+import { listen } from "./pointer.js";
 import { isFull } from "./payload.js";
 import * as text from "./text.js";
 import { swatch } from "./theme.js";
 import { Trail } from "./trail.js";
 
-const DOUBLE = 250; // ms: in a zoomed panel a click waits, for it may become a double click
-const STILL = 4; // px: a pointer that moved further was dragging or zooming
-
 /** A short line for the legend. */
-const key = (dash) => svg("svg", { viewBox: "0 0 18 8", class: "mb-key" },
-  svg("line", { x1: 0, y1: 4, x2: 18, y2: 4, stroke: "currentColor", "stroke-width": 1.6, "stroke-dasharray": dash.join(" ") }));
+const key = (dash) =>
+  svg(
+    "svg",
+    { viewBox: "0 0 18 8", class: "mb-key" },
+    svg("line", {
+      x1: 0,
+      y1: 4,
+      x2: 18,
+      y2: 4,
+      stroke: "currentColor",
+      "stroke-width": 1.6,
+      "stroke-dasharray": dash.join(" "),
+    }),
+  );
 
 /** Makes the panels. */
 export function createPanels(player) {
   const tabs = h("div", { class: "mb-tabs", role: "group", "aria-label": "Show panel" });
   const stage = h("div", { class: "mb-stage" });
-  const element = h("div", { class: "mb-panels", role: "group", "aria-label": "Player", tabindex: 0,
-    title: "Space plays, the arrows step; click a surface to start there" }, tabs, stage);
+  const element = h(
+    "div",
+    {
+      class: "mb-panels",
+      role: "group",
+      "aria-label": "Player",
+      tabindex: 0,
+      title: "Space plays, the arrows step; click a surface to start there",
+    },
+    tabs,
+    stage,
+  );
   let panels = [];
   let shape = "";
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      const panel = panels.find((one) => one.section === entry.target);
-      if (panel) panel.visible = entry.isIntersecting;
-    }
-    if (player.narrow) markTab();
-    player.invalidate();
-  }, { threshold: 0.05 });
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        const panel = panels.find((one) => one.section === entry.target);
+        if (panel) panel.visible = entry.isIntersecting;
+      }
+      if (player.narrow) markTab();
+      player.invalidate();
+    },
+    { threshold: 0.05 },
+  );
 
   function build() {
     panels.forEach((panel) => {
@@ -42,29 +65,74 @@ export function createPanels(player) {
       const note = h("span", { class: "mb-note" });
       const chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
       const badge = h("div", { class: "mb-badge", hidden: true });
-      const legend = h("div", { class: "mb-legend", hidden: true, title: "Where 95 % of other batches of this size point (2 sigma): measured, and predicted for drawing with and without replacement" },
-        "2σ:", key([]), "measured", key(DASHES.with), "with", key(DASHES.without), "without replacement");
+      const legend = h(
+        "div",
+        {
+          class: "mb-legend",
+          hidden: true,
+          title:
+            "2 sigma of other batches of this size: measured; predicted with and without replacement",
+        },
+        "2σ:",
+        key([]),
+        "measured",
+        key(DASHES.with),
+        "with",
+        key(DASHES.without),
+        "without repl.",
+      );
       const under = h("div", { class: "mb-under", hidden: true });
       const summary = h("p", { class: "mb-hidden" });
       const plot = h("div", { class: "mb-plot" }, chart, badge, legend, under);
-      const section = h("section", { class: "mb-panel", role: "region", "aria-label": lane.label },
-        h("header", { class: "mb-head" }, swatch(lane), h("strong", {}, lane.label), readout, note), plot, summary);
+      const section = h(
+        "section",
+        { class: "mb-panel", role: "region", "aria-label": lane.label },
+        h("header", { class: "mb-head" }, swatch(lane), h("strong", {}, lane.label), readout, note),
+        plot,
+        summary,
+      );
       const panel = {
-        index, section, plot, chart, readout, note, badge, legend, under, summary, visible: true, ready: false,
-        trail: new Trail(plot), marks: sheet(plot),
+        index,
+        section,
+        plot,
+        chart,
+        readout,
+        note,
+        badge,
+        legend,
+        under,
+        summary,
+        visible: true,
+        ready: false,
+        trail: new Trail(plot),
+        marks: sheet(plot),
       };
       plot.append(badge, legend, under);
-      listen(panel);
+      listen(player, panel);
       seen.observe(section);
       return panel;
     });
     stage.style.setProperty("--mb-count", panels.length);
     stage.replaceChildren(...panels.map((panel) => panel.section));
-    tabs.replaceChildren(...player.lanes.map((lane, i) =>
-      h("button", {
-        type: "button", class: "mb-tab", style: `--mb-lane:${lane.color}`,
-        onclick: () => stage.scrollTo({ left: panels[i].section.offsetLeft - stage.offsetLeft, behavior: player.reduced ? "auto" : "smooth" }),
-      }, swatch(lane), lane.label)));
+    tabs.replaceChildren(
+      ...player.lanes.map((lane, i) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "mb-tab",
+            style: `--mb-lane:${lane.color}`,
+            onclick: () =>
+              stage.scrollTo({
+                left: panels[i].section.offsetLeft - stage.offsetLeft,
+                behavior: player.reduced ? "auto" : "smooth",
+              }),
+          },
+          swatch(lane),
+          lane.label,
+        ),
+      ),
+    );
     markTab();
   }
 
@@ -73,54 +141,6 @@ export function createPanels(player) {
     [...tabs.children].forEach((tab, i) => tab.setAttribute("aria-pressed", String(i === at)));
   }
   stage.addEventListener("scroll", markTab, { passive: true });
-
-  /** Data coordinates of a pointer event, or null outside the axes. */
-  function locate(panel, event) {
-    if (!panel.ready) return null;
-    const { xaxis, yaxis } = panel.chart._fullLayout;
-    const box = panel.chart.getBoundingClientRect();
-    const px = event.clientX - box.left - xaxis._offset;
-    const py = event.clientY - box.top - yaxis._offset;
-    const inside = px >= 0 && py >= 0 && px <= xaxis._length && py <= yaxis._length;
-    return inside ? { x: xaxis.p2d(px), y: yaxis.p2d(py) } : null;
-  }
-
-  const zoomed = (panel) => {
-    const { xaxis, yaxis } = panel.chart._fullLayout;
-    return [...xaxis.range, ...yaxis.range].some((edge, i) => Math.abs(edge - player.header.problem.view[i]) > 1e-9 * Math.abs(edge));
-  };
-
-  function listen(panel) {
-    let down = null;
-    let waiting = null;
-    panel.chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
-    panel.chart.addEventListener("click", (event) => {
-      if (!down || event.target.closest(".modebar")) return;
-      if (Math.hypot(event.clientX - down[0], event.clientY - down[1]) > STILL) return;
-      const point = locate(panel, event);
-      clearTimeout(waiting);
-      if (!point || event.detail > 1) return; // a double click resets the zoom
-      if (zoomed(panel)) waiting = setTimeout(() => player.start(point), DOUBLE);
-      else player.start(point);
-    }, true);
-    panel.chart.addEventListener("pointermove", (event) => {
-      const point = event.pointerType === "mouse" && locate(panel, event);
-      panel.under.hidden = !point;
-      if (point) write(panel.under, underText(point));
-    });
-    panel.chart.addEventListener("pointerleave", () => (panel.under.hidden = true));
-  }
-
-  /** What lies under the pointer: the coordinates and the loss of the nearest grid point. */
-  function underText({ x, y }) {
-    const { xs, ys, z } = player.arrays;
-    const nearest = (grid, value) => {
-      const n = grid.length;
-      return Math.min(n - 1, Math.max(0, Math.round(((value - grid[0]) / (grid[n - 1] - grid[0])) * (n - 1))));
-    };
-    const loss = z.data[nearest(ys.data, y) * z.shape[1] + nearest(xs.data, x)];
-    return `${text.num(x)}, ${text.num(y)}  loss ≈ ${text.num(loss)}  click: start here`;
-  }
 
   /** Sizes are read here and not while drawing: reading forces a layout. */
   const measure = (panel) => (panel.size = [panel.plot.clientWidth, panel.plot.clientHeight]);
@@ -133,26 +153,40 @@ export function createPanels(player) {
     for (const panel of panels) {
       if (panel === source || !panel.ready) continue;
       panel.echo = true;
-      player.Plotly.relayout(panel.chart, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] })
-        .finally(() => (panel.echo = false));
+      player.Plotly.relayout(panel.chart, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] }).finally(
+        () => (panel.echo = false),
+      );
     }
   }
 
   async function paintSurfaces() {
     const { Plotly } = player;
     const traces = surfaceTraces(player);
-    const config = { displaylogo: false, displayModeBar: player.narrow ? false : "hover", scrollZoom: false, responsive: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"] };
-    await Promise.all(panels.map(async (panel) => {
-      await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
-      if (panel.ready) return;
-      panel.ready = true;
-      measure(panel);
-      const again = () => { panel.trail.reset(); player.invalidate(); };
-      panel.chart.on("plotly_relayouting", again);
-      panel.chart.on("plotly_afterplot", again);
-      panel.chart.on("plotly_relayout", (event) => { again(); follow(panel, event); });
-    }));
+    const config = {
+      displaylogo: false,
+      displayModeBar: player.narrow ? false : "hover",
+      scrollZoom: false,
+      responsive: false,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"],
+    };
+    await Promise.all(
+      panels.map(async (panel) => {
+        await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
+        if (panel.ready) return;
+        panel.ready = true;
+        measure(panel);
+        const again = () => {
+          panel.trail.reset();
+          player.invalidate();
+        };
+        panel.chart.on("plotly_relayouting", again);
+        panel.chart.on("plotly_afterplot", again);
+        panel.chart.on("plotly_relayout", (event) => {
+          again();
+          follow(panel, event);
+        });
+      }),
+    );
   }
 
   /** Takes a payload. The surface is drawn again only where it is another one. */
@@ -178,8 +212,12 @@ export function createPanels(player) {
   function draw() {
     const first = panels.find((panel) => panel.ready);
     if (!first) return;
-    const scale = arrowScale(player.lanes, player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
-      player.lanes.map((_, i) => player.cursorInfo(i)), viewOf(first.chart));
+    const scale = arrowScale(
+      player.lanes,
+      player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
+      player.lanes.map((_, i) => player.cursorInfo(i)),
+      viewOf(first.chart),
+    );
     panels.forEach((panel, i) => {
       if (!panel.ready || !panel.visible || !panel.size[0]) return;
       const lane = player.lanes[i];

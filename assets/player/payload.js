@@ -13,7 +13,14 @@ export function unpack(bytes) {
   const arrays = {};
   for (const { name, shape, dtype, offset } of header.arrays) {
     const Kind = dtype === "uint32" ? Uint32Array : Float32Array;
-    arrays[name] = { shape, data: new Kind(buffer, base + offset, shape.reduce((a, b) => a * b, 1)) };
+    arrays[name] = {
+      shape,
+      data: new Kind(
+        buffer,
+        base + offset,
+        shape.reduce((a, b) => a * b, 1),
+      ),
+    };
   }
   return { header, arrays };
 }
@@ -30,13 +37,26 @@ export function lanesOf({ header, arrays }) {
     let last = update.length - 1; // the last record before it diverged
     while (last > 0 && !(Number.isFinite(theta[2 * last]) && Number.isFinite(theta[2 * last + 1]))) last -= 1;
     return {
-      ...lane, index, theta, update, sizes, before, last,
+      ...lane,
+      index,
+      theta,
+      update,
+      sizes,
+      before,
+      last,
       records: update.length,
-      loss: take("loss"), samplesSpent: take("samples"), rate: take("rate"),
-      gradient: take("gradient"), batchGradient: take("batch_gradient"), batch: take("batch"),
-      cloud: arrays[`lane${index}/cloud`] ?? null, ends: arrays[`lane${index}/ends`] ?? null,
-      band: take("band"), bandUpdate: take("band_update"),
-      outOfPlane: take("out_of_plane"), planeLoss: take("plane_loss"),
+      loss: take("loss"),
+      samplesSpent: take("samples"),
+      rate: take("rate"),
+      gradient: take("gradient"),
+      batchGradient: take("batch_gradient"),
+      batch: take("batch"),
+      cloud: arrays[`lane${index}/cloud`] ?? null,
+      ends: arrays[`lane${index}/ends`] ?? null,
+      band: take("band"),
+      bandUpdate: take("band_update"),
+      outOfPlane: take("out_of_plane"),
+      planeLoss: take("plane_loss"),
       times: {},
     };
   });
@@ -61,6 +81,8 @@ export function samePicture(a, b) {
   return ["z", "xs", "ys"].every((name) => {
     const one = a.arrays[name]?.data;
     const two = b.arrays[name]?.data;
-    return one && two && one.length === two.length && one.every((x, i) => x === two[i] || (x !== x && two[i] !== two[i]));
+    return (
+      one && two && one.length === two.length && one.every((x, i) => x === two[i] || (x !== x && two[i] !== two[i]))
+    );
   });
 }

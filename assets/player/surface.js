@@ -24,34 +24,64 @@ export function surfaceTraces({ header, arrays }) {
     high = Math.max(high, value);
   }
   const points = (list, symbol, size) => ({
-    type: "scatter", mode: "markers", hoverinfo: "skip", x: list.map((p) => p[0]), y: list.map((p) => p[1]),
+    type: "scatter",
+    mode: "markers",
+    hoverinfo: "skip",
+    x: list.map((p) => p[0]),
+    y: list.map((p) => p[1]),
     marker: { symbol, size, color: "#fff", line: { color: "rgba(0,0,0,.75)", width: 1.2 } },
   });
   return [
     {
-      type: "contour", x: arrays.xs.data, y: arrays.ys.data, hoverinfo: "skip", showscale: false,
+      type: "contour",
+      x: arrays.xs.data,
+      y: arrays.ys.data,
+      hoverinfo: "skip",
+      showscale: false,
       z: Array.from({ length: rows }, (_, row) => shown.subarray(row * columns, (row + 1) * columns)),
-      colorscale: "Cividis", zmin: low, zmax: high, autocontour: false,
+      colorscale: "Cividis",
+      zmin: low,
+      zmax: high,
+      autocontour: false,
       contours: { start: low, end: high, size: (high - low) / 16 || 1 },
       line: { width: 0.6, color: "rgba(255,255,255,.28)", smoothing: 1 },
     },
     points(problem.saddles ?? [], "x-thin", 8),
     points(problem.minimizers ?? [], "star", 12),
-  ].map((trace) => (trace.marker?.symbol === "x-thin" ? { ...trace, marker: { ...trace.marker, line: { color: "#fff", width: 2 } } } : trace));
+  ].map((trace) =>
+    trace.marker?.symbol === "x-thin"
+      ? { ...trace, marker: { ...trace.marker, line: { color: "#fff", width: 2 } } }
+      : trace,
+  );
 }
 
 /** The layout of a panel in the theme in force. */
 export function surfaceLayout({ header }, theme, narrow) {
   const [x0, x1, y0, y1] = header.problem.view;
   const axis = (title, range) => ({
-    range, title: { text: title, font: { size: 11 }, standoff: 4 }, tickfont: { size: 10 }, nticks: 6, zeroline: false,
-    showgrid: false, ticks: "outside", ticklen: 3, tickcolor: theme.faint, fixedrange: narrow, color: theme.soft,
+    range,
+    title: { text: title, font: { size: 11 }, standoff: 4 },
+    tickfont: { size: 10 },
+    nticks: 6,
+    zeroline: false,
+    showgrid: false,
+    ticks: "outside",
+    ticklen: 3,
+    tickcolor: theme.faint,
+    fixedrange: narrow,
+    color: theme.soft,
   });
   return {
-    margin: { l: 42, r: 4, t: 4, b: 34 }, showlegend: false, uirevision: header.key, dragmode: narrow ? false : "zoom",
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: false,
+    margin: { l: 42, r: 4, t: 4, b: 34 },
+    showlegend: false,
+    uirevision: header.key,
+    dragmode: narrow ? false : "zoom",
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    hovermode: false,
     font: { color: theme.text, family: theme.font },
-    xaxis: axis(header.problem.axes[0], [x0, x1]), yaxis: axis(header.problem.axes[1], [y0, y1]),
+    xaxis: axis(header.problem.axes[0], [x0, x1]),
+    yaxis: axis(header.problem.axes[1], [y0, y1]),
   };
 }
 
@@ -65,7 +95,12 @@ export function viewOf(chart) {
   const perX = xaxis._length / (x1 - x0);
   const perY = yaxis._length / (y1 - y0);
   return {
-    left, top, width: xaxis._length, height: yaxis._length, perX, perY,
+    left,
+    top,
+    width: xaxis._length,
+    height: yaxis._length,
+    perX,
+    perY,
     x: (value) => left + (value - x0) * perX,
     y: (value) => top + (y1 - value) * perY,
   };

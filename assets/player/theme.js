@@ -3,7 +3,12 @@
 import { svg } from "./dom.js";
 
 const DASHES = {
-  solid: [], dash: [7, 4], dot: [1.5, 3.5], dashdot: [8, 3, 1.5, 3], longdash: [13, 4], longdashdot: [13, 3, 1.5, 3],
+  solid: [],
+  dash: [7, 4],
+  dot: [1.5, 3.5],
+  dashdot: [8, 3, 1.5, 3],
+  longdash: [13, 4],
+  longdashdot: [13, 3, 1.5, 3],
 };
 
 /** A dash pattern for canvas and SVG. */
@@ -11,12 +16,42 @@ export const dashOf = (name) => DASHES[name] ?? [];
 
 /** The corner points of a marker of radius 1; null = a circle. */
 const CORNERS = {
-  square: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
-  triangle: [[0, -1.2], [1.1, 0.85], [-1.1, 0.85]],
-  "triangle-down": [[0, 1.2], [1.1, -0.85], [-1.1, -0.85]],
-  diamond: [[0, -1.3], [1.15, 0], [0, 1.3], [-1.15, 0]],
-  cross: [[-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4],
-    [0.4, 1.1], [-0.4, 1.1], [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4]],
+  square: [
+    [-0.9, -0.9],
+    [0.9, -0.9],
+    [0.9, 0.9],
+    [-0.9, 0.9],
+  ],
+  triangle: [
+    [0, -1.2],
+    [1.1, 0.85],
+    [-1.1, 0.85],
+  ],
+  "triangle-down": [
+    [0, 1.2],
+    [1.1, -0.85],
+    [-1.1, -0.85],
+  ],
+  diamond: [
+    [0, -1.3],
+    [1.15, 0],
+    [0, 1.3],
+    [-1.15, 0],
+  ],
+  cross: [
+    [-0.4, -1.1],
+    [0.4, -1.1],
+    [0.4, -0.4],
+    [1.1, -0.4],
+    [1.1, 0.4],
+    [0.4, 0.4],
+    [0.4, 1.1],
+    [-0.4, 1.1],
+    [-0.4, 0.4],
+    [-1.1, 0.4],
+    [-1.1, -0.4],
+    [-0.4, -0.4],
+  ],
   star: Array.from({ length: 10 }, (_, i) => {
     const r = i % 2 ? 0.6 : 1.35;
     return [r * Math.sin((i * Math.PI) / 5), -r * Math.cos((i * Math.PI) / 5)];
@@ -28,7 +63,10 @@ export function traceMarker(context, kind, x, y, r) {
   context.beginPath();
   const corners = CORNERS[kind];
   if (!corners) context.arc(x, y, r, 0, 2 * Math.PI);
-  else corners.forEach(([dx, dy], i) => (i ? context.lineTo(x + r * dx, y + r * dy) : context.moveTo(x + r * dx, y + r * dy)));
+  else
+    corners.forEach(([dx, dy], i) =>
+      i ? context.lineTo(x + r * dx, y + r * dy) : context.moveTo(x + r * dx, y + r * dy),
+    );
   context.closePath();
 }
 
@@ -39,7 +77,13 @@ export function swatch(lane) {
     ? svg("polygon", { points: corners.map(([x, y]) => `${17 + 4.5 * x},${7 + 4.5 * y}`).join(" "), fill: lane.color })
     : svg("circle", { cx: 17, cy: 7, r: 4.5, fill: lane.color });
   const line = svg("line", {
-    x1: 1, y1: 7, x2: 33, y2: 7, stroke: lane.color, "stroke-width": 2.5, "stroke-dasharray": dashOf(lane.dash).join(" "),
+    x1: 1,
+    y1: 7,
+    x2: 33,
+    y2: 7,
+    stroke: lane.color,
+    "stroke-width": 2.5,
+    "stroke-dasharray": dashOf(lane.dash).join(" "),
   });
   return svg("svg", { viewBox: "0 0 34 14", class: "mb-swatch", "aria-hidden": "true" }, line, mark);
 }
@@ -51,7 +95,9 @@ function luminance(color) {
 
 /** The theme in force: Streamlit's variables where there are any, else what the header says, else the system. */
 export function readTheme(root, header) {
-  const streamlit = getComputedStyle(root.parentElement ?? root).getPropertyValue("--st-background-color").trim();
+  const streamlit = getComputedStyle(root.parentElement ?? root)
+    .getPropertyValue("--st-background-color")
+    .trim();
   const fallback = header?.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   if (!streamlit) root.dataset.theme = fallback;
   else root.dataset.theme = "given";

@@ -8,8 +8,11 @@ const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8];
 const LEAPS = 10; // with reduced motion
 const LEAP = 600; // ms between leaps
 const ICONS = {
-  play: "M8 5v14l11-7z", pause: "M7 5h4v14H7zM13 5h4v14h-4z", back: "M6 5h2v14H6zM20 5v14L9 12z",
-  forward: "M16 5h2v14h-2zM4 5v14l11-7z", loop: "M17 17H7v-3l-4 4 4 4v-3h12v-6h-2zM7 7h10v3l4-4-4-4v3H5v6h2z",
+  play: "M8 5v14l11-7z",
+  pause: "M7 5h4v14H7zM13 5h4v14h-4z",
+  back: "M6 5h2v14H6zM20 5v14L9 12z",
+  forward: "M16 5h2v14h-2zM4 5v14l11-7z",
+  loop: "M17 17H7v-3l-4 4 4 4v-3h12v-6h-2zM7 7h10v3l4-4-4-4v3H5v6h2z",
 };
 
 /** Makes the timeline. */
@@ -25,19 +28,47 @@ export function createTimeline(player) {
   loop.setAttribute("aria-pressed", "false");
   play.classList.add("mb-play");
   const range = h("input", {
-    type: "range", class: "mb-range mb-time", min: 0, max: 1, step: "any", value: 0, "aria-label": "Timeline",
+    type: "range",
+    class: "mb-range mb-time",
+    min: 0,
+    max: 1,
+    step: "any",
+    value: 0,
+    "aria-label": "Timeline",
     title: "Drag to any time; arrows step, Home and End jump",
-    oninput: () => { pause(); player.seek(Number(range.value)); },
-    onkeydown: (event) => { if (keys(event)) event.stopPropagation(); },
+    oninput: () => {
+      pause();
+      player.seek(Number(range.value));
+    },
+    onkeydown: (event) => {
+      if (keys(event)) event.stopPropagation();
+    },
   });
   const now = h("output", { class: "mb-now", "aria-live": "off" });
-  const clock = h("select", { class: "mb-select", "aria-label": "Clock", title: "What the time axis counts",
-    onchange: () => player.setClock(clock.value) },
-  Object.entries(CLOCKS).map(([value, { label }]) => h("option", { value }, label)));
-  const speed = h("select", { class: "mb-select", "aria-label": "Speed", title: "Playing speed" },
-    SPEEDS.map((x) => h("option", { value: x, selected: x === 1 }, `${x}×`)));
-  const element = h("div", { class: "mb-timeline", role: "group", "aria-label": "Playback" },
-    h("div", { class: "mb-buttons" }, back, play, forward, loop), range, now, clock, speed);
+  const clock = h(
+    "select",
+    {
+      class: "mb-select",
+      "aria-label": "Clock",
+      title: "What the time axis counts",
+      onchange: () => player.setClock(clock.value),
+    },
+    Object.entries(CLOCKS).map(([value, { label }]) => h("option", { value }, label)),
+  );
+  const speed = h(
+    "select",
+    { class: "mb-select", "aria-label": "Speed", title: "Playing speed" },
+    SPEEDS.map((x) => h("option", { value: x, selected: x === 1 }, `${x}×`)),
+  );
+  const element = h(
+    "div",
+    { class: "mb-timeline", role: "group", "aria-label": "Playback" },
+    h("div", { class: "mb-buttons" }, back, play, forward, loop),
+    range,
+    now,
+    clock,
+    speed,
+  );
   const [playShape] = play.getElementsByTagName("path");
   let run = 0; // counts starts and stops; a tick of an older run ends itself
 
@@ -66,7 +97,7 @@ export function createTimeline(player) {
     else tick(run);
   }
 
-  const alive = (id) => id === run && element.isConnected && !document.hidden;
+  const alive = (id) => id === run && element.isConnected && !document.hidden; // a hidden tab gets no frames anyway
 
   /** At the end: once more, or stop. */
   function finish(id) {
@@ -93,12 +124,15 @@ export function createTimeline(player) {
   }
 
   function leap(id) {
-    setTimeout(() => {
-      if (!alive(id)) return id === run && pause();
-      player.seek(Math.min(player.end, player.at + player.end / LEAPS));
-      if (player.at >= player.end && !finish(id)) return null;
-      return leap(id);
-    }, LEAP / Number(speed.value));
+    setTimeout(
+      () => {
+        if (!alive(id)) return id === run && pause();
+        player.seek(Math.min(player.end, player.at + player.end / LEAPS));
+        if (player.at >= player.end && !finish(id)) return null;
+        return leap(id);
+      },
+      LEAP / Number(speed.value),
+    );
   }
 
   const toggle = () => (player.playing ? pause() : start());
@@ -113,9 +147,27 @@ export function createTimeline(player) {
     if (event.altKey || event.ctrlKey || event.metaKey) return false;
     const tenth = player.end / 10;
     const action = {
-      " ": toggle, ArrowLeft: () => step(-1), ArrowDown: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => step(1),
-      Home: () => { pause(); player.seek(0); }, End: () => { pause(); player.seek(player.end); },
-      PageUp: () => { pause(); player.seek(player.at + tenth); }, PageDown: () => { pause(); player.seek(player.at - tenth); },
+      " ": toggle,
+      ArrowLeft: () => step(-1),
+      ArrowDown: () => step(-1),
+      ArrowRight: () => step(1),
+      ArrowUp: () => step(1),
+      Home: () => {
+        pause();
+        player.seek(0);
+      },
+      End: () => {
+        pause();
+        player.seek(player.end);
+      },
+      PageUp: () => {
+        pause();
+        player.seek(player.at + tenth);
+      },
+      PageDown: () => {
+        pause();
+        player.seek(player.at - tenth);
+      },
     }[event.key];
     if (!action) return false;
     event.preventDefault();

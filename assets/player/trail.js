@@ -12,7 +12,12 @@ function cut(x0, y0, x1, y1) {
   let to = 1;
   const dx = x1 - x0;
   const dy = y1 - y0;
-  for (const [p, q] of [[-dx, x0 + FAR], [dx, FAR - x0], [-dy, y0 + FAR], [dy, FAR - y0]]) {
+  for (const [p, q] of [
+    [-dx, x0 + FAR],
+    [dx, FAR - x0],
+    [-dy, y0 + FAR],
+    [dy, FAR - y0],
+  ]) {
     if (p === 0) {
       if (q < 0) return null;
     } else if (p < 0) from = Math.max(from, q / p);
@@ -98,7 +103,10 @@ export class Trail {
     if (end <= this.cloudDrawn) return;
     const [halo] = this.contexts;
     halo.globalCompositeOperation = "destination-over";
-    for (const [width, colour, alpha] of [[0.9, lane.color, 0.75], [2, "#fff", 0.3]]) {
+    for (const [width, colour, alpha] of [
+      [0.9, lane.color, 0.75],
+      [2, "#fff", 0.3],
+    ]) {
       halo.lineWidth = width;
       halo.strokeStyle = colour;
       halo.globalAlpha = alpha;

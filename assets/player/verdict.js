@@ -37,25 +37,50 @@ export function createVerdict(player) {
   const sentence = h("p", { class: "mb-sentence", "aria-live": "polite" });
   const target = h("th", { scope: "col", "aria-sort": "ascending" }, "to target");
   const body = h("tbody", {});
-  const table = h("table", { class: "mb-verdict", "aria-label": "Verdict" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "lane"),
-      COLUMNS.map(([name, title]) => h("th", { scope: "col", title }, name)), target,
-      h("th", { scope: "col", title: "Spread of the batch gradients" }, "noise"),
-      h("th", { scope: "col", class: "mb-words" }, "stable?"), h("th", { scope: "col", class: "mb-words" }, "why"))), body);
-  const element = h("section", { class: "mb-judgement", "aria-label": "Verdict of the comparison" }, sentence,
-    h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" }, table));
+  const table = h(
+    "table",
+    { class: "mb-verdict", "aria-label": "Verdict" },
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "lane"),
+        COLUMNS.map(([name, title]) => h("th", { scope: "col", title }, name)),
+        target,
+        h("th", { scope: "col", title: "Spread of the batch gradients" }, "noise"),
+        h("th", { scope: "col", class: "mb-words" }, "stable?"),
+        h("th", { scope: "col", class: "mb-words" }, "why"),
+      ),
+    ),
+    body,
+  );
+  const element = h(
+    "section",
+    { class: "mb-judgement", "aria-label": "Verdict of the comparison" },
+    sentence,
+    h(
+      "div",
+      { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" },
+      table,
+    ),
+  );
   let rows = new Map();
 
   function row(lane, first) {
     const { verdict } = lane;
     const reached = verdict[`${player.clock}_to_target`] !== null && verdict[`${player.clock}_to_target`] !== undefined;
-    return h("tr", { class: first && reached ? "mb-first" : null, "data-lane": lane.index },
+    return h(
+      "tr",
+      { class: first && reached ? "mb-first" : null, "data-lane": lane.index },
       h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label)),
       COLUMNS.map(([, , read]) => h("td", {}, read(verdict))),
       h("td", { class: reached ? null : "mb-missed" }, cost(verdict, player.clock)),
       h("td", {}, text.num(verdict.noise)),
       h("td", { class: `mb-words mb-${verdict.stable}` }, verdict.stable),
-      h("td", { class: "mb-words mb-why" }, verdict.why));
+      h("td", { class: "mb-words mb-why" }, verdict.why),
+    );
   }
 
   /** Fills the table; rows that change places slide there. */
@@ -71,7 +96,11 @@ export function createVerdict(player) {
     if (!moved) return;
     for (const [lane, tr] of rows) {
       const shift = before.get(lane) - tr.offsetTop;
-      if (shift) tr.animate([{ transform: `translateY(${shift}px)` }, { transform: "none" }], { duration: 450, easing: "ease-in-out" });
+      if (shift)
+        tr.animate([{ transform: `translateY(${shift}px)` }, { transform: "none" }], {
+          duration: 450,
+          easing: "ease-in-out",
+        });
     }
   }
 

@@ -13,8 +13,7 @@ _APPS = (
 )
 
 # Headless, quiet on the network, software drawing: the same picture on every machine.
-ARGUMENTS = 
-    [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
