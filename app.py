@@ -1,6 +1,13 @@
 """Mini-Batch SGD Lab. Start with: streamlit run app.py"""
 
-if __name__ == "__main__":  # workers re-import the main script; they must find nothing to run
+from streamlit.starlette import App
+
+from mbsgd_core.ui import server
+
+# The server imports this file once and finds `app`; each visit then runs it as the home page.
+app = App("app.py", lifespan=server.lifespan, routes=server.routes())
+
+if __name__ == "__main__":
     from mbsgd_core.ui.compare import main
 
     main()

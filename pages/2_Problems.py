@@ -2,7 +2,6 @@
 
 from urllib.parse import parse_qsl
 
-import pandas as pd
 import streamlit as st
 
 from mbsgd_core import share
@@ -10,6 +9,7 @@ from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.figures import surface
 from mbsgd_core.ui import frame, live, presets
 from mbsgd_core.ui.sidebar import plane_settings
+from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
 
@@ -21,8 +21,8 @@ def experiment_of(name: str) -> Experiment:
     return live.suggested(draft, runner(), "problems")
 
 
-def truths(problem: dict, suggested: Experiment) -> pd.DataFrame:
-    """What is known exactly, as a table."""
+def truths(problem: dict, suggested: Experiment) -> None:
+    """A table of what is known exactly."""
     points = {"Minimizers": problem["minimizers"], "Saddles": problem["saddles"]}
     rows = {what: "; ".join(f"({x:.6g}, {y:.6g})" for x, y in at) or "none known" for what, at in points.items()}
     least = problem["optimal_value"]
@@ -30,7 +30,7 @@ def truths(problem: dict, suggested: Experiment) -> pd.DataFrame:
     rows["Samples"] = f"{problem['samples']:,}"
     rows["Parameters"] = ", ".join(suggested.problem.parameter_names)
     rows["Source"] = suggested.problem.reference or "see the data set"
-    return pd.DataFrame({"": rows.keys(), "value": rows.values()})
+    table("What is known", ["", "truth"], list(rows.items()))
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     alt = f"{titles[name]}: the loss over {' and '.join(picture['problem']['axes'])}."
     left.plotly_chart(surface.contour(picture["problem"], picture["arrays"]), alt=f"Contours of {alt}", key="contour")
     right.plotly_chart(surface.relief(picture["problem"], picture["arrays"]), alt=f"Relief of {alt}", key="relief")
-    st.dataframe(truths(picture["problem"], experiment), hide_index=True)
+    truths(picture["problem"], experiment)
     link = parse_qsl(share.to_query(experiment))
     st.page_link("app.py", label="Run it in Compare", icon=":material/play_arrow:", query_params=link)
     frame.end()

@@ -1,26 +1,35 @@
 /**
- * Messages to the page's program: one in flight, the newest of each kind waits its turn.
+ * Messages to the page's program: one on its way, the newest of each kind waits its turn.
  * A message is answered when a payload arrives whose seq is at least the message's.
+ *
+ * A drag takes the short way: it is posted to the server, and the payload comes back without a run of the page. When
+ * no drag has been made for a moment, the page is told the link of what is now on screen.
  */
 
 const PATIENCE = 1000; // ms; after that the next message may leave unanswered
-const ORDER = ["drag", "start", "cursor", "poll"];
+const REST = 250; // ms without a drag, after which the page is told
+const ORDER = ["drag", "settled", "start", "cursor", "poll"];
 
 export class Gate {
-  constructor() {
+  /** answer(bytes) shows a payload that came the short way. */
+  constructor(answer) {
+    this.answer = answer;
     this.seq = 0;
     this.answered = 0;
     this.lastDrag = 0;
-    this.flying = null;
+    this.flying = null; // a message to the page
+    this.drags = 0; // values on the short way
     this.waiting = new Map(); // channel -> {kind, body}
   }
 
   /** Takes the newest callbacks and the newest answer. */
-  connect({ setStateValue, setTriggerValue }, seq) {
-    this.setStateValue = setStateValue;
-    this.setTriggerValue = setTriggerValue;
-    this.seq = Math.max(this.seq, seq);
-    this.answered = Math.max(this.answered, seq);
+  connect({ setTriggerValue, root }, header) {
+    this.setTriggerValue = setTriggerValue ?? this.setTriggerValue;
+    this.root = root ?? this.root;
+    this.link = header.link;
+    this.live = header.live ?? this.live;
+    this.seq = Math.max(this.seq, header.seq);
+    this.answered = Math.max(this.answered, header.seq);
     if (this.flying && this.answered >= this.flying.seq) this.land();
     this.pump();
   }
@@ -37,6 +46,11 @@ export class Gate {
     return this.answered < this.lastDrag || [...this.waiting.values()].some((message) => message.kind === "drag");
   }
 
+  /** Whether nothing is asked, waits to be asked, or has yet to be told. */
+  get idle() {
+    return !this.flying && !this.drags && !this.waiting.size && !this.untold;
+  }
+
   land() {
     clearTimeout(this.flying.timer);
     this.flying = null;
@@ -46,19 +60,48 @@ export class Gate {
     if (this.flying || !this.waiting.size || !this.setTriggerValue) return;
     const rank = ([, message]) => ORDER.indexOf(message.kind);
     const [channel, { kind, body }] = [...this.waiting].sort((a, b) => rank(a) - rank(b))[0];
+    // Of one knob's values two may be under way: the server works on one while the browser draws the other.
+    if (this.drags && !(kind === "drag" && this.drags < 2 && channel === this.channel)) return;
     this.waiting.delete(channel);
     const seq = (this.seq += 1);
+    if (kind === "drag") {
+      this.channel = channel;
+      this.post(seq, body);
+      return;
+    }
     const timer = setTimeout(() => {
       this.flying = null;
       if (kind === "poll") this.send("poll", body); // the answer was lost: ask again
       this.pump();
     }, PATIENCE);
     this.flying = { seq, timer };
-    if (kind === "drag") {
-      this.lastDrag = seq;
-      this.setStateValue("drag", { seq, ...body });
-    } else {
-      this.setTriggerValue(kind, { seq, ...body });
+    this.setTriggerValue(kind, { seq, ...body, ...(kind === "settled" ? { link: this.link } : {}) });
+  }
+
+  /** The short way of a drag. */
+  async post(seq, drag) {
+    this.drags += 1;
+    this.lastDrag = seq;
+    this.untold = true;
+    clearTimeout(this.rest);
+    try {
+      const { path, owner, take } = this.live;
+      const body = JSON.stringify({ owner: `${owner}.${seq % 2}`, take, seq, link: this.link, drag });
+      const response = await fetch(this.root + path, { method: "POST", body, signal: AbortSignal.timeout(20 * PATIENCE) });
+      if (!response.ok) throw new Error(await response.text());
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      this.drags -= 1;
+      if (seq > this.answered) this.answer(bytes);
+    } catch (error) {
+      console.warn("A dragged value was not answered:", error.message);
+      this.drags -= 1;
+      this.answered = Math.max(this.answered, seq);
     }
+    this.pump();
+    if (this.drags || this.waiting.has(this.channel)) return;
+    this.rest = setTimeout(() => {
+      this.untold = false;
+      this.send("settled", {});
+    }, REST);
   }
 }

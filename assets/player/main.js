@@ -22,7 +22,7 @@ const players = new WeakMap();
 
 class Player {
   constructor(parent) {
-    this.gate = new Gate();
+    this.gate = new Gate((bytes) => this.take({ data: bytes }));
     this.lanes = [];
     this.records = []; // of each lane, at the cursor
     this.at = 0; // the clock's time
@@ -38,6 +38,8 @@ class Player {
       updateMs: [],
       ready: {},
       state: this,
+      busy: () => !this.gate.idle || this.gate.dragging || this.debug.painted < this.debug.seq,
+      link: () => this.header.link,
     };
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.root = h("div", { class: "mb-root", tabindex: -1 });
@@ -88,6 +90,8 @@ class Player {
     const begun = performance.now();
     const before = this.payload;
     const payload = unpack(component.data);
+    this.short = Boolean(before && !payload.header.live); // an answer to a drag: the page does not know of it yet
+    if (this.short) keepOwn(payload.header, before.header);
     this.payload = payload;
     Object.assign(this, payload);
     const newKey = before?.header.key !== payload.header.key;
@@ -103,7 +107,7 @@ class Player {
       this.due = this.header.autoplay ? performance.now() : null;
     }
     this.at = atEnd || newKey ? this.end : Math.min(this.end, this.playing ? share * this.end : this.at);
-    this.gate.connect(component, this.header.seq);
+    this.gate.connect(component, this.header);
     if (before?.header.theme !== this.header.theme || !this.theme) this.theme = readTheme(this.root, this.header);
     this.seek(this.at, { quiet: true });
     this.page.update();
@@ -270,6 +274,11 @@ class Player {
     if (crossed) this.retheme();
     this.invalidate();
   }
+}
+
+/** An answer to a drag knows nothing of the visitor's page: what is the page's own stays. */
+function keepOwn(header, before) {
+  for (const name of ["theme", "embed", "plotly", "clock", "live", "look_for"]) header[name] = before[name];
 }
 
 /** Shows a payload in the component's element; called again for each new payload. */

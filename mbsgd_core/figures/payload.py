@@ -80,6 +80,7 @@ def message(
     plotly: str = "",
     look_for: str | None = None,
     cursor: Mapping[str, Any] | None = None,
+    live: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The payload of one Compare page.
 
@@ -95,6 +96,7 @@ def message(
         lane_knobs: each lane's values of them.
         autoplay, theme, embed, plotly: how the player starts, and where it finds plotly.js.
         look_for: one sentence; by default the problem's summary.
+        live: {"path", "owner", "take"}: where a drag is answered; None in such an answer itself.
         cursor: {"seq", "lanes"}, the answer of measures.cursor.at_cursor.
     """
     lanes = []
@@ -120,6 +122,7 @@ def message(
         "sentence": picture["sentence"],
         "look_for": picture["problem"]["summary"] if look_for is None else look_for,
         "cursor": cursor,
+        "live": live,
     }
     return pack(header, picture["arrays"])
 

@@ -70,6 +70,15 @@ class Slot:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
+def begin() -> None:
+    """Start the server that workers are forked from, and return at once; costs nothing when it runs already."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver
+
+        _context()
+        forkserver.ensure_running()
+
+
 def make_executor() -> Executor:
     """A fresh executor of one worker process: the only line that knows where work runs."""
     return ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin_worker)
@@ -119,7 +128,7 @@ def _begin_worker() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(1)
     with suppress(ImportError):
         import resource
 

@@ -3,41 +3,46 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import name_of
-from mbsgd_core.ui.frame import ROOT
+from mbsgd_core.ui import frame
+from mbsgd_core.ui.tables import table
 
 _PARTS = ("sampler", "rule", "schedule")
 
 
 def below(experiment: Experiment, result: dict[str, Any] | None) -> None:
     """Draw it; `result` is the finished run, None while it goes on."""
-    left, right = st.columns(2)
-    with left.expander("What differs between the lanes", expanded=False):
-        st.dataframe(differences(experiment), hide_index=True)
+    box = frame.section("What differs between the lanes", "box/differences")
+    if box.open:
+        with box:
+            differences(experiment)
     if result is not None and isinstance(experiment.problem, DataProblem):
-        with right.expander("The fit in original units", expanded=False):
-            st.caption("Training works on standardised columns; here are the same fits for the columns as measured.")
-            st.dataframe(original_fits(experiment, result), hide_index=True)
-    with st.expander("How to read this page"):
-        st.markdown((ROOT / "assets" / "text" / "compare.md").read_text("utf-8"))
+        box = frame.section("The fit in original units", "box/units")
+        if box.open:
+            with box:
+                st.caption(
+                    "Training works on standardised columns; here are the same fits for the columns as measured."
+                )
+                original_fits(experiment, result)
+    box = frame.section("How to read this page", "box/reading")
+    if box.open:
+        box.markdown((frame.ROOT / "assets" / "text" / "compare.md").read_text("utf-8"))
 
 
-def differences(experiment: Experiment) -> pd.DataFrame:
-    """One row a setting that is not the same in all lanes, one column a lane."""
+def differences(experiment: Experiment) -> None:
+    """A table with one row a setting that is not the same in all lanes, one column a lane."""
     columns = [_settings(lane) for lane in experiment.lanes]
     names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = {name: [column.get(name, "–") for column in columns] for name in names}
-    kept = {name: row for name, row in rows.items() if len(set(row)) > 1}
-    titles = _unique([lane.label for lane in experiment.lanes])
-    return pd.DataFrame([[name, *row] for name, row in kept.items()], columns=["setting", *titles])
+    rows = [[name, *(column.get(name, "–") for column in columns)] for name in names]
+    differing = [row for row in rows if len(set(row[1:])) > 1]
+    table("What differs", ["", *(lane.label for lane in experiment.lanes)], differing)
 
 
-def _settings(lane: Any) -> dict[str, str]:
+def _settings(lane: Lane) -> dict[str, str]:
     found = {}
     for part in _PARTS:
         item = getattr(lane, part)
@@ -47,21 +52,18 @@ def _settings(lane: Any) -> dict[str, str]:
     return found
 
 
-def original_fits(experiment: Experiment, result: dict[str, Any]) -> pd.DataFrame:
-    """Each lane's last iterate, and the optimum where it is known, in the units of the data."""
+def original_fits(experiment: Experiment, result: dict[str, Any]) -> None:
+    """A table of each lane's last iterate, and of the optimum where it is known, in the units of the data."""
     problem: Any = experiment.problem
     seed = experiment.seed
-    thetas = {lane.label: run.trace.theta[0, -1] for lane, run in zip(experiment.lanes, result["lanes"], strict=True)}
+    thetas = [run.trace.theta[0, -1] for run in result["lanes"]]
+    labels = [lane.label for lane in experiment.lanes]
     known = problem.solution(seed)
     if known is not None:
-        thetas["optimum"] = known.minimizers[0]
-    raw = {name: problem.original_units(np.asarray(theta, dtype=float), seed) for name, theta in thetas.items()}
-    table = problem.columns(seed)
-    units = table.units or ("",) * len(table.features)
-    names = [f"{name}, per {unit}" if unit else name for name, unit in zip(table.features, units, strict=True)]
-    return pd.DataFrame({"": [*names, "intercept"]} | {name: values for name, values in raw.items()})
-
-
-def _unique(labels: list[str]) -> list[str]:
-    # Labels are free text and may repeat; a table's columns may not.
-    return [label if labels.count(label) == 1 else f"{label} ({i + 1})" for i, label in enumerate(labels)]
+        thetas, labels = [*thetas, known.minimizers[0]], [*labels, "optimum"]
+    raw = np.array([problem.original_units(np.asarray(theta, dtype=float), seed) for theta in thetas])
+    data = problem.columns(seed)
+    units = data.units or ("",) * len(data.features)
+    names = [f"{name}, per {unit}" if unit else name for name, unit in zip(data.features, units, strict=True)]
+    rows = [[name, *(f"{value:.5g}" for value in row)] for name, row in zip([*names, "intercept"], raw.T, strict=True)]
+    table(f"Predicting {data.target}", ["", *labels], rows)

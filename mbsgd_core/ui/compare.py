@@ -5,18 +5,17 @@ from typing import Any
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.errors import JobError, LabError
+from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures.payload import message
-from mbsgd_core.ui import frame, live, session, tiles
+from mbsgd_core.ui import frame, live, server, session, tiles
 from mbsgd_core.ui.below import below
+from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.player import event, player, plotly_url
 from mbsgd_core.ui.sidebar import sidebar
 from mbsgd_core.ui.work import runner
 
 # A first answer within this time makes one picture; what takes longer is shown while it grows.
-PATIENCE, LONGEST = 0.4, 20.0  # seconds
-STATUS = {"queued": "running", "running": "running", "done": "done", "failed": "failed", "cancelled": "failed"}
+PATIENCE = 0.4  # seconds
 
 
 def main() -> None:
@@ -49,37 +48,28 @@ def _stage() -> None:
         st.rerun()
     experiment = session.current()
     try:
-        payload = _payload(experiment)
+        drawn = _payload(experiment)
     except LabError as error:
         st.error(str(error))
         return
-    player(payload, on_drag=_on_drag, on_start=_on_start, on_cursor=_on_cursor, on_poll=_on_poll)
+    player(drawn, on_settled=_on_settled, on_start=_on_start, on_cursor=_on_cursor, on_poll=_on_poll)
 
 
 def _payload(experiment: Experiment) -> bytes:
     state, text = st.session_state, experiment.to_json()
-    job = runner().submit(state["owner"], text)
-    job.wait(PATIENCE, partial_result=True)
-    if job.result is None:
-        job.wait(LONGEST, partial_result=True)
-    if job.result is None:
-        raise JobError(job.message)
-    samples = experiment.problem.sample_count
-    return message(
-        job.result["picture"],
+    return payload(
         experiment,
+        runner().submit(state["owner"], text),
+        PATIENCE,
+        take=state["take"],
         seq=state.get("seq", 0),
-        key=f"{job.result['picture']['key']}-{state.get('picture', 0)}",
-        status={"state": STATUS[job.state], "progress": job.progress, "message": job.message},
-        clock=state.get("clock", "epochs"),
-        link=share.to_query(experiment),
-        knobs=live.headers(samples),
-        lane_knobs=[live.values(lane, samples) for lane in experiment.lanes],
-        autoplay=state.get("autoplay", True),
+        clock=state["clock"],
+        autoplay=True,
         theme=st.context.theme.type,
         embed=frame.embedded(),
         plotly=plotly_url(),
-        look_for=state.get("look_for") or None,
+        live={"path": server.PATH, "owner": state["owner"], "take": state["take"]},
+        look_for=state["look_for"] or None,
         cursor=_at_cursor(text),
     )
 
@@ -100,10 +90,12 @@ def _heard(name: str) -> dict[str, Any]:
     return told
 
 
-def _on_drag() -> None:
-    told, experiment = _heard("drag"), session.current()
-    session.change(lambda draft: live.apply(draft, experiment, told))
-    st.session_state["whole_page"] = bool(told.get("final"))
+def _on_settled() -> None:
+    """A drag has come to rest: its experiment becomes the page's."""
+    told = _heard("settled")
+    experiment, _ = share.from_query(told["link"], page=True, fallback=session.current())
+    session.put(experiment)
+    st.session_state["whole_page"] = True
 
 
 def _on_start() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
 from mbsgd_core.ui.work import runner
 
@@ -51,6 +52,11 @@ def begin(name: str) -> None:
 def embedded() -> bool:
     """Whether the page sits in somebody else's: then without sidebar and tiles."""
     return bool(st.context.is_embedded)
+
+
+def section(label: str, key: str, expanded: bool = False) -> ExpanderContainer:
+    """A box that opens and closes; draw into it only while its `open` is true: closed boxes then cost nothing."""
+    return st.expander(label, expanded=expanded, key=key, on_change="rerun")
 
 
 def say(notices: Sequence[str]) -> None:

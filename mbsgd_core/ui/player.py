@@ -4,6 +4,7 @@ The component's own script is a few lines; the modules, the style and plotly.js 
 keeps, served by Streamlit itself under /component/. Nothing comes from another host.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +15,9 @@ from mbsgd_core.ui.frame import ROOT
 _FILES = st.components.v1.declare_component("player", path=str(ROOT / "assets" / "player"))
 _VENDOR = st.components.v1.declare_component("vendor", path=str(ROOT / "assets" / "vendor"))
 
-# The page may be hosted below a sub-path: find it from where Streamlit's own scripts came from.
 _LOADER = """
-// Streamlit's own entry script lies at static/js/ below the root.
-const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
-const base = root + "component/__FILES__";
 export default function (component) {
-  import(base + "/main.js").then(player => player.render({ ...component, base }));
+  import(base + "/main.js").then(player => player.render({ ...component, base, root }));
 }
 """
 
@@ -32,14 +29,27 @@ def plotly_url() -> str:
     return f"../{_VENDOR.name}/plotly-cartesian.min.js"
 
 
+def preload() -> str:
+    """A script that begins to load the player and plotly.js, all files at once, for a component that is drawn earlier.
+
+    The page may be hosted below a sub-path: it is found from where Streamlit's own entry script came from.
+    """
+    files = json.dumps(sorted(file.name for file in (ROOT / "assets" / "player").glob("*.js")))
+    return f"""
+const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
+const base = root + "component/{_FILES.name}";
+{files}.forEach(file => import(`${{base}}/${{file}}`));
+import(base + "/dom.js").then(dom => dom.loadPlotly(new URL("{plotly_url()}", base + "/").href));
+"""
+
+
 @st.cache_resource(show_spinner=False)
 def _component() -> Any:
-    script = _LOADER.replace("__FILES__", _FILES.name)
-    return st.components.v2.component("mbsgd_player", js=script, isolate_styles=False)
+    return st.components.v2.component("mbsgd_player", js=preload() + _LOADER, isolate_styles=False)
 
 
 def player(payload: bytes, **events: Callable[[], None]) -> None:
-    """Show a payload (see figures/payload.py); events are on_drag, on_start, on_cursor, on_poll.
+    """Show a payload (see figures/payload.py); events are on_settled, on_start, on_cursor, on_poll.
 
     Mount it after the work for the payload is done: its arrival is the acknowledgement that lets the next message of
     a drag go out.

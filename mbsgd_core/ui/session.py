@@ -42,7 +42,7 @@ def replace(experiment: Experiment, look_for: str = "", clock: str = "epochs") -
     st.session_state[_KEY] = experiment.model_dump(mode="json")
     st.session_state["look_for"] = look_for
     st.session_state["clock"] = clock
-    st.session_state["autoplay"] = True
+    st.session_state["take"] = st.session_state.get("take", 0) + 1
     st.session_state["notices"] = []
     st.session_state["rejected"] = {}
 

@@ -11,7 +11,7 @@ from mbsgd_core.registry import discover, name_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
-from mbsgd_core.ui import session
+from mbsgd_core.ui import frame, session
 from mbsgd_core.ui.controls import choice, item_knobs, knob
 
 MOST_LANES = 6
@@ -23,9 +23,11 @@ def sidebar(experiment: Experiment) -> None:
     """Draw every setting of the experiment that is not live."""
     with st.sidebar:
         _problem(experiment)
-        with st.expander("Start, seed, precision"):
-            _start(experiment)
-            item_knobs(experiment, (), leave_out=("version", "problem", "start", "budget", "lanes", "runs"))
+        box = frame.section("Start, seed, precision", "box/start")
+        if box.open:
+            with box:
+                _start(experiment)
+                item_knobs(experiment, (), leave_out=("version", "problem", "start", "budget", "lanes", "runs"))
         st.subheader("Budget", divider=False)
         item_knobs(experiment.budget, ("budget",))
         knob(experiment.runs, Experiment.model_fields["runs"], ("runs",), {"unit": ""})
@@ -51,8 +53,10 @@ def _problem(experiment: Experiment) -> None:
         choice("Data set", fitting, name_of(dataset), ("problem", "dataset"), _pick_dataset)
         item_knobs(dataset, ("problem", "dataset"), leave_out=("x", "y"))
         _features(experiment)
-    with st.expander("Problem settings", expanded=dataset is None):
-        item_knobs(problem, ("problem",), leave_out=("dataset", "features"))
+    box = frame.section("Problem settings", "box/problem", expanded=True)
+    if box.open:
+        with box:
+            item_knobs(problem, ("problem",), leave_out=("dataset", "features"))
 
 
 def _features(experiment: Experiment) -> None:
@@ -85,7 +89,10 @@ def _start(experiment: Experiment) -> None:
 def _lanes(experiment: Experiment) -> None:
     st.subheader("Lanes", divider=False)
     for i, lane in enumerate(experiment.lanes):
-        with st.expander(lane.label):
+        box = frame.section(lane.label, f"box/lane{i}")
+        if not box.open:
+            continue
+        with box:
             knob(lane.label, type(lane).model_fields["label"], ("lanes", i, "label"), {})
             for part, base in _PARTS:
                 _part(experiment, i, part, base)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import presets, session
+from mbsgd_core.ui.player import preload
 
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -38,7 +39,7 @@ _KEY = "tiles"
 @st.cache_resource(show_spinner=False)
 def _component() -> Any:
     html = '<div class="row" role="group" aria-label="Lessons"></div>'
-    return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=_JS)
+    return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=preload() + _JS)
 
 
 def tiles() -> None:

@@ -101,9 +101,9 @@ def test_the_batch_size_slider_goes_to_all_samples_and_says_so(page: Page, app: 
     visit(page, app)
     slider(page, "Batch size").press("End")
     settled(page)
-    expect(slider(page, "Batch size")).to_have_attribute("aria-valuetext", re.compile("64 samples.*BGD"))
+    expect(slider(page, "Batch size")).to_have_attribute("aria-valuetext", re.compile("32 samples.*BGD"))
     query = link(page)
-    assert query["lane3.sampler.batch_size"] == ["64"] and query["lane2.sampler.batch_size"] == ["1"]
+    assert query["lane3.sampler.batch_size"] == ["32"] and query["lane2.sampler.batch_size"] == ["1"]
 
 
 def test_a_click_moves_the_start_of_all_lanes(page: Page, app: str):

@@ -13,6 +13,7 @@ from mbsgd_core.ui import frame, presets
 
 ROOT = frame.ROOT
 PATIENCE = 60
+LINE = "03_line_through_patients"
 
 
 def open_page(name: str, query: str = "") -> AppTest:
@@ -24,6 +25,12 @@ def open_page(name: str, query: str = "") -> AppTest:
         page.switch_page(frame.pages()[name]).run()
     assert not page.exception, page.exception
     return page
+
+
+def unfold(page: AppTest, box: str) -> AppTest:
+    """Open a box of the page; what is closed is not drawn."""
+    page.session_state[box] = True
+    return page.run()
 
 
 def payload(page: AppTest) -> dict:
@@ -101,14 +108,24 @@ def test_lanes_can_be_added_up_to_six_and_removed():
         next(b for b in page.button if b.label == "Add a lane").click().run()
     assert len(payload(page)["lanes"]) == 6
     assert not any(b.label == "Add a lane" for b in page.button)
-    page.button("remove5").click().run()
+    unfold(page, "box/lane5").button("remove5").click().run()
     assert len(payload(page)["lanes"]) == 5 and not page.exception
 
 
 @pytest.mark.parametrize("part, names", [("rule", ["adam", "adagrad"]), ("schedule", ["step", "cosine", "constant"])])
 def test_every_rule_and_schedule_can_be_chosen(part, names):
-    page = open_page("Compare")
+    page = unfold(open_page("Compare"), "box/lane2")
     for name in names:
         page.selectbox(f"lanes/2/{part}").set_value(name).run()
         assert not page.exception and not page.error
         assert dict(parse_qsl(payload(page)["link"]))[f"lane3.{part}"] == name
+
+
+def test_every_box_can_be_opened():
+    page = open_page("Compare", share.to_query(Experiment.model_validate(presets.all_presets()[LINE]["experiment"])))
+    for box in ("start", "lane0", "differences", "units", "reading"):
+        unfold(page, f"box/{box}")
+        assert not page.exception, box
+    shown = " ".join(html.proto.body for html in page.get("html"))
+    assert "bmi, per kg/m²" in shown and "optimum" in shown
+    assert any("How" in text.value or "lanes" in text.value for text in page.markdown)

@@ -31,6 +31,7 @@ class Surface(Problem):
     """
 
     domain: ClassVar[Window]  # x0, x1, y0, y1: where the reference defines it
+    quadratic: ClassVar[bool] = False  # True: the gradient is affine, one small matrix product instead of many steps
     smooth: ClassVar[bool] = True  # False: no gradient test at the minimizers (a cone, a kink)
 
     samples: Whole = knob(
@@ -126,8 +127,12 @@ class SurfaceSum(FiniteSum):
         self._tilts = surface.noise_kind == "tilt"
         draws = centred_draws(seed, surface.samples, 2 if self._tilts else 1, surface.noise)
         self.draws = torch.as_tensor(draws, dtype=dtype, device=device)  # (m, 2) xi or (m, 1) e
-        self._stack = torch.stack
         self._start = torch.tensor(surface.default_start, dtype=dtype, device=device)
+        self._stack, self._addmm = torch.stack, torch.addmm
+        if surface.quadratic:
+            corners = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype, device=device)
+            slopes = torch.stack(surface.gradient(*corners), -1)  # at the origin and one step along each axis
+            self._slope, self._hessian = slopes[:1], slopes[1:] - slopes[:1]
 
     def start(self) -> "Tensor":
         return self._start.clone()
@@ -147,8 +152,10 @@ class SurfaceSum(FiniteSum):
         return self.draws[indices].mean(2).unbind(0)
 
     def gradient(self, theta: "Tensor", batch: Batch) -> "Tensor":
-        x, y = theta.unbind(-1)
-        slope = self._stack(self.surface.gradient(x, y), -1)
+        if self.surface.quadratic:
+            slope = self._addmm(self._slope, theta, self._hessian)
+        else:
+            slope = self._stack(self.surface.gradient(*theta.unbind(-1)), -1)
         if batch is None:
             return slope
         return slope.add_(batch) if self._tilts else slope.mul_(1 + batch)

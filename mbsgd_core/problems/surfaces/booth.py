@@ -27,6 +27,7 @@ class Booth(Surface):
     )
     reference: ClassVar[str] = "Jamil & Yang 2013"
     domain: ClassVar[Window] = (-10.0, 10.0, -10.0, 10.0)
+    quadratic: ClassVar[bool] = True
 
     @property
     def view(self) -> Window:

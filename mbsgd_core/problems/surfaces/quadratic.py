@@ -30,6 +30,7 @@ class Quadratic(Surface):
     summary: ClassVar[str] = "The one surface where everything is known exactly: rates, limits and noise floors."
     reference: ClassVar[str] = "Goh 2017, Distill"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
+    quadratic: ClassVar[bool] = True
 
     eigenvalues: tuple[Annotated[Real, Field(ge=-1e6, le=1e6)], Annotated[Real, Field(ge=-1e6, le=1e6)]] = knob(
         (1.0, 10.0), label="Eigenvalues", help="Curvature along the two axes of the bowl.", page=(0.1, 100.0)

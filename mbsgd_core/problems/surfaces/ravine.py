@@ -27,6 +27,7 @@ class Ravine(Surface):
     summary: ClassVar[str] = "The steep side limits the learning rate and the flat side pays for it; momentum mends it."
     reference: ClassVar[str] = "Goh 2017, Distill"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
+    quadratic: ClassVar[bool] = True
 
     condition: Real = knob(
         100.0,

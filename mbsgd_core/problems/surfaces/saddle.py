@@ -26,6 +26,7 @@ class Saddle(Surface):
     summary: ClassVar[str] = "The gradient leads to the saddle and lingers there; noise finds the way down."
     reference: ClassVar[str] = "Lee et al. 2016"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
+    quadratic: ClassVar[bool] = True
 
     @property
     def view(self) -> Window:

@@ -1,0 +1,58 @@
+"""What the server does beside its pages (floor 6): starts the workers, and answers drags without a page's detour.
+
+A value that is being dragged does not go through a page run: that costs the browser more than the training costs the
+server. The player posts it here and gets the same payload back; when the thumb comes to rest, the page is told.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mbsgd_core import share
+from mbsgd_core.errors import LabError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.jobs import slots
+from mbsgd_core.ui import live
+from mbsgd_core.ui.picture import payload
+from mbsgd_core.ui.work import runner
+
+PATH = "lab/live"
+LARGEST = 100_000  # bytes of a question
+PATIENCE = 2.0  # seconds
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Begin to import torch when the server starts, not when the first visitor comes."""
+    slots.begin()
+    yield
+
+
+def routes() -> list[Route]:
+    """The addresses that are not pages."""
+    return [Route(f"/{PATH}", _live, methods=["POST"])]
+
+
+async def _live(request: Request) -> Response:
+    """{"owner", "link", "drag": {"lane", "key", "value"}, "seq", "take"} -> the payload of the changed experiment."""
+    body = await request.body()
+    if len(body) > LARGEST:
+        return PlainTextResponse(f"A question may have {LARGEST:,} bytes; this one has {len(body):,}.", 413)
+    try:
+        return Response(await run_in_threadpool(_answer, json.loads(body)), media_type="application/octet-stream")
+    except (LabError, KeyError, TypeError, ValueError) as error:
+        return PlainTextResponse(str(error)[:300], 400)
+
+
+def _answer(question: dict) -> bytes:
+    before, _ = share.from_query(str(question["link"]), page=True)
+    draft = before.model_dump(mode="json")
+    live.apply(draft, before, question["drag"])
+    after = Experiment.model_validate(draft)
+    job = runner().submit(str(question["owner"])[:64], after.to_json())
+    return payload(after, job, PATIENCE, seq=int(question["seq"]), take=int(question["take"]))
