@@ -154,7 +154,7 @@ class Player {
     this.debug.updateMs.push(performance.now() - begun);
     if (this.debug.updateMs.length > 500) this.debug.updateMs.shift();
     clearTimeout(this.poller);
-    if (this.header.status.state === "running")
+    if (this.header.status.state === "running" && !this.short)
       this.poller = setTimeout(() => this.root.isConnected && this.gate.send("poll", {}), POLL);
   }
 

@@ -7,10 +7,10 @@ import streamlit as st
 from mbsgd_core import share
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.ui import frame, live, server, session, tiles
+from mbsgd_core.ui import files, frame, live, server, session, tiles
 from mbsgd_core.ui.below import below
 from mbsgd_core.ui.picture import payload
-from mbsgd_core.ui.player import event, player, plotly_url
+from mbsgd_core.ui.player import event, player
 from mbsgd_core.ui.sidebar import sidebar
 from mbsgd_core.ui.work import runner
 
@@ -67,7 +67,7 @@ def _payload(experiment: Experiment) -> bytes:
         autoplay=True,
         theme=st.context.theme.type,
         embed=frame.embedded(),
-        plotly=plotly_url(),
+        plotly=files.PLOTLY,
         live={"path": server.PATH, "owner": state["owner"], "take": state["take"]},
         look_for=state["look_for"] or None,
         cursor=_at_cursor(text),

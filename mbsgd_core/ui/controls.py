@@ -74,12 +74,11 @@ def knob(value: Any, field: FieldInfo, path: Path, extra: Mapping[str, Any]) -> 
 
 
 def _number(value: Any, kind: type, optional: bool, extra: Mapping, frame: dict, changed: Callable[[], None]) -> None:
-    low, high = extra.get("page") or (None, None)
+    page: list[float] | None = extra.get("page") if extra.get("scale") == "linear" and not optional else None
     st.session_state[frame["key"]] = value if value is None else kind(value)
-    if low is not None and extra.get("scale") == "linear" and not optional and low <= value <= high:
-        st.slider(
-            min_value=kind(low), max_value=kind(high), step=None if kind is float else 1, on_change=changed, **frame
-        )
+    # Whole numbers are typed: people know the one they want, and it need not lie within a slider's reach.
+    if kind is float and page and page[0] <= value <= page[1]:
+        st.slider(min_value=float(page[0]), max_value=float(page[1]), on_change=changed, **frame)
     else:
         step = {"step": 1} if kind is int else {"format": "%g"}
         st.number_input(on_change=changed, placeholder="automatic", **step, **frame)

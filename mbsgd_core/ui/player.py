@@ -1,7 +1,7 @@
 """The player's server half (floor 6): mounts assets/player as one component and hands it one binary payload.
 
 The component's own script is a few lines; the modules, the style and plotly.js are static files that the browser
-keeps, served by Streamlit itself under /component/. Nothing comes from another host.
+keeps (see files.py). Nothing comes from another host.
 """
 
 import json
@@ -10,10 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from mbsgd_core.ui.frame import ROOT
-
-_FILES = st.components.v1.declare_component("player", path=str(ROOT / "assets" / "player"))
-_VENDOR = st.components.v1.declare_component("vendor", path=str(ROOT / "assets" / "vendor"))
+from mbsgd_core.ui import files
 
 _LOADER = """
 export default function (component) {
@@ -24,22 +21,17 @@ export default function (component) {
 KEY = "player"
 
 
-def plotly_url() -> str:
-    """Where the browser finds plotly.js, relative to the player's own files."""
-    return f"../{_VENDOR.name}/plotly-cartesian.min.js"
-
-
 def preload() -> str:
     """A script that begins to load the player and plotly.js, all files at once, for a component that is drawn earlier.
 
     The page may be hosted below a sub-path: it is found from where Streamlit's own entry script came from.
     """
-    files = json.dumps(sorted(file.name for file in (ROOT / "assets" / "player").glob("*.js")))
+    modules = json.dumps(sorted(file.name for file in files.PLAYER.glob("*.js")))
     return f"""
 const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
-const base = root + "component/{_FILES.name}";
-{files}.forEach(file => import(`${{base}}/${{file}}`));
-import(base + "/dom.js").then(dom => dom.loadPlotly(new URL("{plotly_url()}", base + "/").href));
+const base = root + "{files.BASE}/player";
+{modules}.forEach(file => import(`${{base}}/${{file}}`));
+import(base + "/dom.js").then(dom => dom.loadPlotly(new URL("{files.PLOTLY}", base + "/").href));
 """
 
 

@@ -4,6 +4,7 @@ A value that is being dragged does not go through a page run: that costs the bro
 server. The player posts it here and gets the same payload back; when the thumb comes to rest, the page is told.
 """
 
+import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,31 +12,40 @@ from contextlib import asynccontextmanager
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from mbsgd_core import share
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import slots
-from mbsgd_core.ui import live
+from mbsgd_core.ui import files, live, presets
 from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.work import runner
 
 PATH = "lab/live"
 LARGEST = 100_000  # bytes of a question
-PATIENCE = 2.0  # seconds
+PATIENCE, STARTING = 2.0, 20.0  # seconds
 
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
-    """Begin to import torch when the server starts, not when the first visitor comes."""
+    """The server is ready when the first visitor need not wait: workers hold torch, the page's modules are here."""
     slots.begin()
+    await run_in_threadpool(_warm)
     yield
 
 
-def routes() -> list[Route]:
+def _warm() -> None:
+    importlib.import_module("mbsgd_core.ui.compare")
+    importlib.import_module("pandas")  # Streamlit does so while it draws its first widget
+    first = Experiment.model_validate(presets.first()["experiment"])
+    share.to_query(first)
+    runner().submit("the server", first.to_json()).wait(STARTING)
+
+
+def routes() -> list[BaseRoute]:
     """The addresses that are not pages."""
-    return [Route(f"/{PATH}", _live, methods=["POST"])]
+    return [Route(f"/{PATH}", _live, methods=["POST"]), *files.mounts()]
 
 
 async def _live(request: Request) -> Response:

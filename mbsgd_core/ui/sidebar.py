@@ -53,7 +53,7 @@ def _problem(experiment: Experiment) -> None:
         choice("Data set", fitting, name_of(dataset), ("problem", "dataset"), _pick_dataset)
         item_knobs(dataset, ("problem", "dataset"), leave_out=("x", "y"))
         _features(experiment)
-    box = frame.section("Problem settings", "box/problem", expanded=True)
+    box = frame.section("Problem settings", "box/problem", expanded=name_of(problem) == "formula")
     if box.open:
         with box:
             item_knobs(problem, ("problem",), leave_out=("dataset", "features"))
