@@ -62,6 +62,8 @@ export class Gate {
     const [channel, { kind, body }] = [...this.waiting].sort((a, b) => rank(a) - rank(b))[0];
     // Of one knob's values two may be under way: the server works on one while the browser draws the other.
     if (this.drags && !(kind === "drag" && this.drags < 2 && channel === this.channel)) return;
+    // Until the page has been told what a drag led to, it would answer for what was before.
+    if (this.untold && kind !== "drag") return;
     this.waiting.delete(channel);
     const seq = (this.seq += 1);
     if (kind === "drag") {

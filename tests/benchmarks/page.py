@@ -15,7 +15,7 @@ from tests.browser.conftest import serve
 
 FIRST_VISITS, RELEASES = 5, 20
 HEAVY = (
-    "?v=1&problem=quadratic&problem.noise=1&budget=10000&budget.unit=updates"
+    "?v=1&problem=quadratic&problem.noise=1&budget.amount=10000&budget.unit=updates"
     "&lane1=BGD&lane1.sampler=full_batch&lane1.rule=sgd&lane1.schedule=constant&lane1.schedule.learning_rate=0.01"
     "&lane2=SGD&lane2.sampler=reshuffle&lane2.sampler.batch_size=1&lane2.rule=sgd&lane2.schedule=constant"
     "&lane2.schedule.learning_rate=0.01&lane3=Mini-batch&lane3.sampler=reshuffle&lane3.sampler.batch_size=8"
