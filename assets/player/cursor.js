@@ -112,11 +112,11 @@ export function createCursor(player) {
     for (const { read, boxes } of cells) {
       player.lanes.forEach((lane, i) => write(boxes[i], read(lane, player.records[i])));
     }
-    const remarks = player.lanes.map((lane, i) => player.cursorInfo(i)?.text).filter(Boolean);
-    const said = remarks.join("\n");
+    const remarks = player.lanes.map((lane, i) => [lane.label, player.cursorInfo(i)?.text]).filter(([, remark]) => remark);
+    const said = JSON.stringify(remarks);
     if (notes.dataset.said === said) return;
     notes.dataset.said = said;
-    notes.replaceChildren(...remarks.map((remark) => h("p", {}, remark)));
+    notes.replaceChildren(...remarks.map(([label, remark]) => h("p", {}, h("strong", {}, label), " ", remark)));
   }
 
   return { element, update, draw };

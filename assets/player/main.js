@@ -222,6 +222,7 @@ class Player {
   settled() {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => {
+      if (!this.touched && !this.reduced) return; // a first look shows the bare paths
       if (this.playing || this.gate.dragging || this.header.status.state === "running" || !this.root.isConnected)
         return;
       const indices = Array.from(this.records);

@@ -14,8 +14,9 @@ HOME = "Compare"
 
 _STYLE = """<style>
 .block-container {padding-top: 2.2rem; padding-bottom: 4rem; max-width: 1500px}
-h1 {font-size: 1.55rem !important; padding: 0 !important; letter-spacing: -0.01em}
-h3 {font-size: 1.1rem !important; padding: .4rem 0 0 !important}
+h1 {font-size: 1.55rem !important; padding: 0 0 .4rem !important; letter-spacing: -0.01em}
+h3 {font-size: 1.1rem !important; padding: .4rem 0 .5rem !important}
+@media (max-width: 640px) {.block-container {padding-top: 3.6rem; padding-left: 1rem; padding-right: 1rem}}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
 [data-testid="stSidebarHeader"] {padding-bottom: 0; height: 2.2rem}
 </style>"""

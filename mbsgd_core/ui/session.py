@@ -27,8 +27,7 @@ def load() -> None:
         return
     fallback = Experiment.model_validate(presets.first()["experiment"])
     experiment, notices = share.from_query(dict(given), page=True, fallback=fallback)
-    first = presets.first()
-    replace(experiment, *(("", "epochs") if given else (first["look_for"], first["clock"])))
+    replace(experiment)
     state["notices"] = [str(notice) for notice in notices]
 
 
@@ -37,11 +36,14 @@ def current() -> Experiment:
     return Experiment.model_validate(st.session_state[_KEY])
 
 
-def replace(experiment: Experiment, look_for: str = "", clock: str = "epochs") -> None:
-    """Put another experiment in hand, with the sentence and the clock that go with it."""
-    st.session_state[_KEY] = experiment.model_dump(mode="json")
-    st.session_state["look_for"] = look_for
-    st.session_state["clock"] = clock
+def replace(experiment: Experiment) -> None:
+    """Put another experiment in hand; if it is a lesson, with the sentence and the clock that go with it."""
+    values = experiment.model_dump(mode="json")
+    lesson = presets.like(values) or {"look_for": "", "clock": "epochs", "name": None}
+    st.session_state[_KEY] = values
+    st.session_state["look_for"] = lesson["look_for"]
+    st.session_state["clock"] = lesson["clock"]
+    st.session_state["preset"] = lesson["name"]
     st.session_state["take"] = st.session_state.get("take", 0) + 1
     st.session_state["notices"] = []
     st.session_state["rejected"] = {}
@@ -71,7 +73,7 @@ def change(edit: Any, widget: str = "", typed: Any = None) -> bool:
         rejected[widget] = (typed, str(error))
         return False
     rejected.pop(widget, None)
-    st.session_state[_KEY] = valid.model_dump(mode="json")
+    put(valid)
     st.session_state["notices"] = []
     return True
 

@@ -55,5 +55,4 @@ def _pick() -> None:
     name = st.session_state[_KEY].pick
     preset = presets.all_presets().get(name)
     if preset:
-        session.replace(Experiment.model_validate(preset["experiment"]), preset["look_for"], preset["clock"])
-        st.session_state["preset"] = name
+        session.replace(Experiment.model_validate(preset["experiment"]))
