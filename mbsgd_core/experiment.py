@@ -245,3 +245,8 @@ def schema() -> dict[str, Any]:
         **refs[Experiment, "validation"],
         "$defs": definitions,
     }
+
+
+# Found once, at import, so that the first experiment is validated as fast as the next.
+for _kind in KINDS:
+    registered(_kind)

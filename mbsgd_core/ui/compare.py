@@ -5,9 +5,9 @@ from typing import Any
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.errors import LabError
+from mbsgd_core.errors import JobError, LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.ui import files, frame, live, server, session, tiles
+from mbsgd_core.ui import files, frame, live, session, tiles
 from mbsgd_core.ui.below import below
 from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.player import event, player
@@ -68,7 +68,7 @@ def _payload(experiment: Experiment) -> bytes:
         theme=st.context.theme.type,
         embed=frame.embedded(),
         plotly=files.PLOTLY,
-        live={"path": server.PATH, "owner": state["owner"], "take": state["take"]},
+        live={"path": live.PATH, "owner": state["owner"], "take": state["take"]},
         look_for=state["look_for"] or None,
         cursor=_at_cursor(text),
     )
@@ -79,7 +79,10 @@ def _at_cursor(experiment_json: str) -> dict[str, Any] | None:
     question = st.session_state.get("question")
     if not question or question["about"] != experiment_json:
         return None
-    lanes = runner().at_cursor(st.session_state["owner"], experiment_json, question["indices"])
+    try:
+        lanes = runner().at_cursor(st.session_state["owner"], experiment_json, question["indices"])
+    except JobError:  # overtaken by a newer question, or the server is busy: the picture stands without it
+        return None
     return {"seq": question["seq"], "lanes": lanes}
 
 

@@ -11,6 +11,8 @@ from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 
+PATH = "lab/live"  # where a dragged value is answered, below the app's root
+
 # In the order of the page: the rate, the momentum, the batch.
 _PARTS = {"schedule": Schedule, "rule": Rule, "sampler": Sampler}
 

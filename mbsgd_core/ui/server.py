@@ -22,7 +22,6 @@ from mbsgd_core.ui import files, live, presets
 from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.work import runner
 
-PATH = "lab/live"
 LARGEST = 100_000  # bytes of a question
 PATIENCE, STARTING = 2.0, 20.0  # seconds
 
@@ -45,7 +44,7 @@ def _warm() -> None:
 
 def routes() -> list[BaseRoute]:
     """The addresses that are not pages."""
-    return [Route(f"/{PATH}", _live, methods=["POST"]), *files.mounts()]
+    return [Route(f"/{live.PATH}", _live, methods=["POST"]), *files.mounts()]
 
 
 async def _live(request: Request) -> Response:
