@@ -54,7 +54,12 @@ class Budget(Item):
         "epochs", label="Budget in", help="The unit in which every lane spends the same."
     )
     amount: Whole = knob(
-        20, label="Budget", help="How much each lane spends; 0 shows the start alone.", ge=0, le=10**9, page=(0, 500)
+        20,
+        label="Budget",
+        help="How much each lane spends; 0 shows the start alone.",
+        ge=0,
+        le=10**9,
+        page=(0, 200_000),
     )
 
 

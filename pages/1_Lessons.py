@@ -14,7 +14,7 @@ COLUMNS = 3
 def card(name: str, preset: dict) -> None:
     """One lesson: its picture, its sentences, and the link that opens it."""
     with st.container(border=True, height="stretch"):
-        st.html(f'<div class="lesson" role="img" aria-label="Paths of this lesson">{presets.picture(name)}</div>')
+        st.image(presets.picture(name), width="stretch", alt=f"The paths of this lesson: {preset['title']}")
         st.subheader(preset["title"], anchor=name)
         st.write(preset["lesson"])
         st.caption(f"Look for: {preset['look_for']}")
@@ -30,7 +30,6 @@ def main() -> None:
         "Each lesson is one experiment on real mini-batches. Open it, let it play, then change one thing: its link "
         "carries every setting, so what you see is what your students see."
     )
-    st.html("<style>.lesson svg {width: 100%; height: 110px; border-radius: 6px; background: #00224e}</style>")
     lessons = list(presets.all_presets().items())
     for row in range(0, len(lessons), COLUMNS):
         for column, (name, preset) in zip(st.columns(COLUMNS), lessons[row : row + COLUMNS], strict=False):

@@ -38,7 +38,10 @@ class LaneRun(NamedTuple):
         # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
         pairs = zip(self.trace, piece.trace, strict=True)
         trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
-        return piece._replace(trace=trace, seconds_per_update=self.seconds_per_update)
+        # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
+        sound = np.isfinite(piece.trace.loss[:, -1:]).any()
+        seconds = min(self.seconds_per_update, piece.pace) if sound else self.seconds_per_update
+        return piece._replace(trace=trace, seconds_per_update=seconds)
 
 
 def next_lane(lanes: Sequence[LaneRun]) -> int | None:
@@ -98,11 +101,12 @@ def at_cursor(
     return at_cursor(_experiment(experiment_json), indices, thetas, plane, updates)
 
 
-def suggested_rate(experiment_json: str) -> float:
-    """A learning rate that suits the experiment's problem."""
-    from mbsgd_core.measures.suggestion import suggested_rate
+def suggestion(experiment_json: str) -> tuple[float, float]:
+    """(rate, noise) that suit the experiment's problem, see measures.suggestion."""
+    from mbsgd_core.measures.suggestion import suggestion
 
-    return suggested_rate(_experiment(experiment_json))
+    rate, noise = suggestion(_experiment(experiment_json))
+    return rate, noise
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,6 @@
 """Whether a lane is stable, and the sentence that says why (floor 4)."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -174,6 +175,8 @@ def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
         if isinstance(rule, SGD):
             return "The loss stays finite; no limit is known here."
         return f"The loss stays finite; {_name(rule)} has no simple limit."
+    if math.isclose(rate, limits.rate):
+        return f"The rate {number(rate)} is the limit itself: the steepest direction neither shrinks nor grows."
     if rate > limits.rate:
         formula = "the limit of its batches" if limits.noisy else limits.plain.formula
         return f"The rate {number(rate)} is above {formula} = {number(limits.rate)}, yet nothing grows along this path."

@@ -1,28 +1,60 @@
-"""A learning rate to begin with (floor 4)."""
+"""Settings to begin with on a problem that somebody has just picked (floor 4)."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.diagnosis import start_of
 from mbsgd_core.measures.stability import largest_curvature
 from mbsgd_core.measures.truth import truth
+from mbsgd_core.problems.base import FiniteSum
 
-LEAST, MOST = 1e-4, 1.0
+LEAST, MOST = 1e-4, 1.0  # of a rate
+TRIAL = 50  # updates
+SHARE, NOISIEST = 0.4, 100.0  # of the gradient at the start: noise that is seen, and does not drown the way
 
 
-def suggested_rate(experiment: Experiment) -> float:
-    """Half of 1/L, with L the largest curvature at the start and at the minimizers, cut to one digit.
+class Suggestion(NamedTuple):
+    """What suits a problem."""
 
-    Plain descent is stable below 2/L on a bowl; a quarter of that leaves room for noise and for curvatures that are
-    larger on the way.
+    rate: float
+    noise: float
+
+
+def suggestion(experiment: Experiment) -> Suggestion:
+    """A rate and a noise level for the experiment's problem.
+
+    The rate is half of 1/L, with L the largest curvature at the start and at the minimizers: plain descent is stable
+    below 2/L on a bowl, and a quarter of that leaves room for noise. Where the surface is steeper on the way it is
+    halved until plain descent falls. The noise is a share of the gradient's length at the start. Both are cut to one
+    digit.
     """
     total, known = engine.finite_sum(experiment), truth(experiment)
-    places = [np.array(start_of(experiment)), *(np.array(point) for point in known.minimizers)]
+    start = np.array(start_of(experiment))
+    places = [start, *(np.array(point) for point in known.minimizers)]
     curvatures = [largest_curvature(total, place) for place in places]
     largest = max((c for c in curvatures if c is not None and np.isfinite(c)), default=0.0)
     rate = min(MOST, max(LEAST, 0.5 / largest)) if largest > 0 else 0.1
-    digit = 10.0 ** math.floor(math.log10(rate))
-    return round(rate // digit * digit, 10)
+    theta = torch.as_tensor(start, dtype=total.start().dtype, device=total.start().device)[None]
+    while rate > LEAST and not _falls(total, theta, rate):
+        rate /= 2
+    slope = total.gradient(theta, None).norm().item()
+    return Suggestion(_one_digit(rate), min(NOISIEST, _one_digit(SHARE * slope)) if np.isfinite(slope) else 0.0)
+
+
+def _falls(total: FiniteSum, theta: torch.Tensor, rate: float) -> bool:
+    first = total.objective(theta)
+    for _ in range(TRIAL):
+        theta = theta - rate * total.gradient(theta, None)
+    return bool(total.objective(theta) < first)
+
+
+def _one_digit(value: float) -> float:
+    if value <= 0:
+        return 0.0
+    digit = 10.0 ** math.floor(math.log10(value))
+    return round(value // digit * digit, 10)

@@ -6,6 +6,7 @@ from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.figures import look
 from mbsgd_core.jobs import tasks
 from mbsgd_core.jobs.runner import Runner
+from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
@@ -76,10 +77,12 @@ def _targets(experiment: Experiment, part: str, message: dict[str, Any]) -> list
 
 
 def suggested(experiment: Experiment, runner: Runner, owner: str) -> Experiment:
-    """The experiment with a rate that suits its problem in every lane: half the inverse of the largest curvature."""
-    rate = runner.ask(owner, tasks.suggested_rate, experiment.to_json()).answer(20)
+    """The experiment with a rate in every lane, and on a surface a noise, that suit its problem."""
+    rate, noise = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
     draft = experiment.model_dump(mode="json")
     key = next(name for name, (part, _) in declared().items() if part == "schedule")
     for i in range(len(experiment.lanes)):
         apply(draft, experiment, {"lane": i, "key": key, "value": rate})
+    if isinstance(experiment.problem, Surface):
+        draft["problem"]["noise"] = noise
     return Experiment.model_validate(draft)

@@ -13,6 +13,7 @@ from mbsgd_core.measures import along, ensemble, plane, verdict
 from mbsgd_core.measures.cursor import at_cursor
 from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.picture import picture
+from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.types import Trace
 
@@ -356,3 +357,20 @@ def test_the_loss_on_the_plane_is_the_objective_there():
         np.testing.assert_allclose(own["plane_loss"], total.objective(shadows), rtol=1e-12)
         off = np.linalg.norm(trace.theta[0] - shadows.numpy(), axis=1)
         np.testing.assert_allclose(own["out_of_plane"], off, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in problems() if "dataset" not in problems()[name].model_fields])
+def test_the_suggested_settings_suit_every_surface(name):
+    draft = {
+        "problem": {"name": name},
+        "budget": {"unit": "updates", "amount": 50},
+        "lanes": [{"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": 0.1}}],
+    }
+    first = suggestion(Experiment.model_validate(draft))
+    assert 0 < first.rate <= 1 and 0 <= first.noise <= 100
+    draft["lanes"][0]["schedule"]["learning_rate"] = first.rate
+    state, trace = engine.run(Experiment.model_validate(draft), 0)
+    if problems()[name]().optimal_value is None:  # without a lowest point, falling for ever is the right answer
+        assert (np.diff(trace.loss[0][np.isfinite(trace.loss[0])]) < 0).all()
+    else:
+        assert state.diverged_at[0] < 0 and trace.loss[0, -1] < trace.loss[0, 0]

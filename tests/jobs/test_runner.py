@@ -219,9 +219,9 @@ def test_at_cursor(two):
     assert [lane["index"] for lane in told] == [0, wanted.updates(1), 3]
 
 
-def test_suggested_rate(two):
+def test_suggestion(two):
     # Half the inverse of the largest curvature, which is 10.
-    assert two.ask("a", tasks.suggested_rate, experiment().to_json()).answer(WAIT) == pytest.approx(0.05)
+    assert two.ask("a", tasks.suggestion, experiment().to_json()).answer(WAIT)[0] == pytest.approx(0.05)
 
 
 def test_the_web_half_has_no_torch_and_workers_do_not_run_the_script(tmp_path):

@@ -49,7 +49,7 @@ class Surface(Problem):
         label="Gradient noise",
         help="Standard deviation of the samples' tilts (or scalings) around the surface; 0: all samples agree.",
         ge=0,
-        page=(0.0, 20.0),
+        page=(0.0, 100.0),
     )
     noise_kind: Literal["tilt", "scale"] = knob(
         "tilt",
