@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.figures import look
 from mbsgd_core.jobs import tasks
@@ -66,9 +67,11 @@ def apply(draft: dict[str, Any], experiment: Experiment, message: dict[str, Any]
 
 
 def _targets(experiment: Experiment, part: str, message: dict[str, Any]) -> list[int]:
-    if message.get("lane") is not None:
-        return [int(message["lane"])]
     every = range(len(experiment.lanes))
+    if message.get("lane") is not None:
+        if message["lane"] not in every:
+            raise ExperimentError(f"given lane {message['lane']!r}; it should be 0 to {len(every) - 1}")
+        return [message["lane"]]
     if part != "sampler":
         return list(every)
     # The sampler is what makes a lane BGD or SGD: together, only the mini-batch lanes change theirs.

@@ -54,8 +54,10 @@ async def _live(request: Request) -> Response:
         return PlainTextResponse(f"A question may have {LARGEST:,} bytes; this one has {len(body):,}.", 413)
     try:
         return Response(await run_in_threadpool(_answer, json.loads(body)), media_type="application/octet-stream")
-    except (LabError, KeyError, TypeError, ValueError) as error:
+    except LabError as error:
         return PlainTextResponse(str(error)[:300], 400)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return PlainTextResponse("That is no question about a drag; see the player for what one looks like.", 400)
 
 
 def _answer(question: dict) -> bytes:
