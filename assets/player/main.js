@@ -57,6 +57,7 @@ class Player {
       this.page.bar,
       this.page.alarm,
       this.panels.element,
+      this.page.caption,
       this.timeline.element,
       h(
         "div",

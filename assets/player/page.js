@@ -1,6 +1,7 @@
 /** The frame around the instruments: what to look for, the link, progress, errors, pictures in words. */
 
 import { h, icon, write } from "./dom.js";
+import { num } from "./text.js";
 
 const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
@@ -54,6 +55,7 @@ export function createPage(player) {
     h("i"),
   );
   const alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });
+  const caption = h("p", { class: "mb-caption", hidden: true }); // what the panels do not show by themselves
   const words = h("div", {});
   const top = h("div", { class: "mb-top" }, hint, message, said, share);
   const details = h("details", { class: "mb-words-of-pictures" }, h("summary", {}, "Describe the pictures"), words);
@@ -62,6 +64,10 @@ export function createPage(player) {
     const { status, problem, lanes, look_for: look } = player.header;
     write(hint, look || problem.summary || "");
     hint.title = problem.summary ?? "";
+    const missing = 100 * (1 - (problem.finite_share ?? 1));
+    const gap = missing > 0 ? `The surface is not finite on ${num(missing)} % of this window.` : "";
+    write(caption, [problem.projection?.text, gap].filter(Boolean).join(" "));
+    caption.hidden = !caption.textContent;
     const running = status.state === "running";
     const failed = status.state === "failed";
     bar.hidden = !running;
@@ -79,6 +85,7 @@ export function createPage(player) {
 
   return {
     top,
+    caption,
     bar,
     alarm,
     details,

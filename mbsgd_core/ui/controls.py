@@ -19,8 +19,11 @@ Path = tuple[str | int, ...]
 
 
 def item_knobs(item: Item, path: Path, leave_out: Sequence[str] = ()) -> None:
-    """Draw the knobs of an item that sits at `path` of the experiment."""
-    for name, field in type(item).model_fields.items():
+    """Draw the knobs of an item that sits at `path` of the experiment: its own first, then those of its kind."""
+    fields = type(item).model_fields
+    own = [name for name in type(item).__annotations__ if name in fields]
+    for name in dict.fromkeys([*own, *fields]):
+        field = fields[name]
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         if name not in leave_out and not extra.get("live"):
             knob(getattr(item, name), field, (*path, name), extra)

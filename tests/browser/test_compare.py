@@ -215,3 +215,10 @@ def test_nothing_is_asked_of_another_host(page: Page, app: str):
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     visit(page, app)
     assert asked - {""} == {urlsplit(app).netloc}
+
+
+def test_what_a_panel_cannot_show_is_said_below_it(page: Page, app: str):
+    visit(page, f"{app}/?v=1&problem=formula&problem.formula=log(x)%2By%5E2&start=1,1")
+    expect(page.locator(".mb-caption")).to_have_text("The surface is not finite on 50 % of this window.")
+    visit(page, f"{app}/?v=1&problem=linear_regression&problem.dataset=diabetes&problem.test_fraction=0")
+    expect(page.locator(".mb-caption")).to_contain_text("of the variance of all paths in 11 dimensions")
