@@ -12,6 +12,8 @@ from mbsgd_core.ui.sidebar import plane_settings
 from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
+QUIET = {"displayModeBar": False}  # on a touch screen the bar would lie over the picture for good
+
 
 def experiment_of(name: str) -> Experiment:
     """The first lesson's lanes on another problem, at a rate that suits it."""
@@ -45,8 +47,12 @@ def main() -> None:
     picture = runner().submit("problems", still.to_json()).answer(20)["picture"]
     left, right = st.columns(2)
     alt = f"{titles[name]}: the loss over {' and '.join(picture['problem']['axes'])}."
-    left.plotly_chart(surface.contour(picture["problem"], picture["arrays"]), alt=f"Contours of {alt}", key="contour")
-    right.plotly_chart(surface.relief(picture["problem"], picture["arrays"]), alt=f"Relief of {alt}", key="relief")
+    left.plotly_chart(
+        surface.contour(picture["problem"], picture["arrays"]), alt=f"Contours of {alt}", key="contour", config=QUIET
+    )
+    right.plotly_chart(
+        surface.relief(picture["problem"], picture["arrays"]), alt=f"Relief of {alt}", key="relief", config=QUIET
+    )
     truths(picture["problem"], experiment)
     link = parse_qsl(share.to_query(experiment))
     st.page_link("app.py", label="Run it in Compare", icon=":material/play_arrow:", query_params=link)

@@ -30,22 +30,10 @@ class Ackley(Surface):
     reference: ClassVar[str] = "Ackley 1987"
     domain: ClassVar[Window] = (-32.768, 32.768, -32.768, 32.768)
     smooth: ClassVar[bool] = False
-
-    @property
-    def view(self) -> Window:
-        return (-5.0, 5.0, -5.0, 5.0)
-
-    @property
-    def default_start(self) -> Point:
-        return (2.6, 3.3)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
+    view: ClassVar[Window] = (-5.0, 5.0, -5.0, 5.0)
+    default_start: ClassVar[Point] = (2.6, 3.3)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         ripple = ((math.tau * x).cos() + (math.tau * y).cos()) * 0.5

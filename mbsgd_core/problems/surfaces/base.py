@@ -64,9 +64,9 @@ class Surface(Problem):
         return self
 
     @property
-    @abstractmethod
     def view(self) -> Window:
-        """x0, x1, y0, y1: the window that the page shows."""
+        """x0, x1, y0, y1: the window that the page shows; the whole domain unless the item says otherwise."""
+        return self.domain
 
     @property
     @abstractmethod

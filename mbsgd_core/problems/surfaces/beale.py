@@ -25,26 +25,11 @@ class Beale(Surface):
     summary: ClassVar[str] = "Flat ground and steep walls in one picture: no single rate suits both."
     reference: ClassVar[str] = "Beale 1958"
     domain: ClassVar[Window] = (-4.5, 4.5, -4.5, 4.5)
-
-    @property
-    def view(self) -> Window:
-        return (-1.0, 4.0, -1.5, 1.5)
-
-    @property
-    def default_start(self) -> Point:
-        return (0.3, -1.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((3.0, 0.5),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((0.0, 1.0), (0.10053793732415836, -2.644513585023125))
+    view: ClassVar[Window] = (-1.0, 4.0, -1.5, 1.5)
+    default_start: ClassVar[Point] = (0.3, -1.0)
+    minimizers: ClassVar[tuple[Point, ...]] = ((3.0, 0.5),)
+    optimal_value: ClassVar[float | None] = 0.0
+    saddles: ClassVar[tuple[Point, ...]] = ((0.0, 1.0), (0.10053793732415836, -2.644513585023125))
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2

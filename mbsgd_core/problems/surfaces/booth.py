@@ -28,22 +28,9 @@ class Booth(Surface):
     reference: ClassVar[str] = "Jamil & Yang 2013"
     domain: ClassVar[Window] = (-10.0, 10.0, -10.0, 10.0)
     quadratic: ClassVar[bool] = True
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (-7.0, -4.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((1.0, 3.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
+    default_start: ClassVar[Point] = (-7.0, -4.0)
+    minimizers: ClassVar[tuple[Point, ...]] = ((1.0, 3.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return (x + 2 * y - 7) ** 2 + (2 * x + y - 5) ** 2

@@ -60,10 +60,6 @@ class Formula(Surface):
         return window
 
     @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
     def default_start(self) -> Point:
         x0, x1, y0, y1 = self.domain
         return 0.15 * x0 + 0.85 * x1, 0.2 * y0 + 0.8 * y1

@@ -27,26 +27,10 @@ class GoldsteinPrice(Surface):
     summary: ClassVar[str] = "Values from 3 to a million: the rate that is safe on the walls is a crawl on the floor."
     reference: ClassVar[str] = "Goldstein & Price 1971"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (0.4, -0.3)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, -1.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 3.0
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((-0.4, -0.6), (1.4, 0.6), (0.6, 0.4), (1.2, -0.2))
+    default_start: ClassVar[Point] = (0.4, -0.3)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, -1.0),)
+    optimal_value: ClassVar[float | None] = 3.0
+    saddles: ClassVar[tuple[Point, ...]] = ((-0.4, -0.6), (1.4, 0.6), (0.6, 0.4), (1.2, -0.2))
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return self._first(x + y) * self._second(2 * x - 3 * y)

@@ -25,36 +25,20 @@ class Himmelblau(Surface):
     summary: ClassVar[str] = "Four equally good minima: the start, the rate and the noise decide which one is found."
     reference: ClassVar[str] = "Himmelblau 1972"
     domain: ClassVar[Window] = (-5.0, 5.0, -5.0, 5.0)
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (-0.5, -1.5)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return (
-            (3.0, 2.0),
-            (-2.805118086952745, 3.131312518250573),
-            (-3.779310253377747, -3.2831859912861696),
-            (3.5844283403304917, -1.8481265269644036),
-        )
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return (
-            (3.385154183607021, 0.07385187983774928),
-            (0.08667750455539636, 2.884254701174776),
-            (-3.0730257507643897, -0.08135304428796751),
-            (-0.12796134673068008, -1.9537149802445763),
-        )
+    default_start: ClassVar[Point] = (-0.5, -1.5)
+    minimizers: ClassVar[tuple[Point, ...]] = (
+        (3.0, 2.0),
+        (-2.805118086952745, 3.131312518250573),
+        (-3.779310253377747, -3.2831859912861696),
+        (3.5844283403304917, -1.8481265269644036),
+    )
+    optimal_value: ClassVar[float | None] = 0.0
+    saddles: ClassVar[tuple[Point, ...]] = (
+        (3.385154183607021, 0.07385187983774928),
+        (0.08667750455539636, 2.884254701174776),
+        (-3.0730257507643897, -0.08135304428796751),
+        (-0.12796134673068008, -1.9537149802445763),
+    )
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return (x * x + y - 11) ** 2 + (x + y * y - 7) ** 2

@@ -28,22 +28,9 @@ class Matyas(Surface):
     reference: ClassVar[str] = "Jamil & Yang 2013"
     domain: ClassVar[Window] = (-10.0, 10.0, -10.0, 10.0)
     quadratic: ClassVar[bool] = True
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (9.0, 2.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
+    default_start: ClassVar[Point] = (9.0, 2.0)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return 0.26 * (x * x + y * y) - 0.48 * x * y

@@ -28,18 +28,8 @@ class MonkeySaddle(Surface):
     )
     reference: ClassVar[str] = "Hilbert & Cohn-Vossen 1932"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (1.5, 0.01)
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
+    default_start: ClassVar[Point] = (1.5, 0.01)
+    saddles: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return x * (x * x - 3 * y * y)

@@ -31,6 +31,7 @@ class Quadratic(Surface):
     reference: ClassVar[str] = "Goh 2017, Distill"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
     quadratic: ClassVar[bool] = True
+    default_start: ClassVar[Point] = (1.5, 1.0)
 
     eigenvalues: tuple[Annotated[Real, Field(ge=-1e6, le=1e6)], Annotated[Real, Field(ge=-1e6, le=1e6)]] = knob(
         (1.0, 10.0), label="Eigenvalues", help="Curvature along the two axes of the bowl.", page=(0.1, 100.0)
@@ -38,14 +39,6 @@ class Quadratic(Surface):
     angle: Real = knob(
         0.0, label="Angle", help="Turns the axes of the bowl.", unit="degrees", ge=-360, le=360, page=(0.0, 90.0)
     )
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (1.5, 1.0)
 
     @property
     def minimizers(self) -> tuple[Point, ...]:

@@ -26,22 +26,9 @@ class Rastrigin(Surface):
     summary: ClassVar[str] = "A hollow at every whole number: without noise a run stops in the first one."
     reference: ClassVar[str] = "Rastrigin 1974"
     domain: ClassVar[Window] = (-5.12, 5.12, -5.12, 5.12)
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (2.3, 3.4)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
+    default_start: ClassVar[Point] = (2.3, 3.4)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return 20 + x * x + y * y - 10 * ((math.tau * x).cos() + (math.tau * y).cos())

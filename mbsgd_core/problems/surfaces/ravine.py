@@ -28,6 +28,10 @@ class Ravine(Surface):
     reference: ClassVar[str] = "Goh 2017, Distill"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
     quadratic: ClassVar[bool] = True
+    view: ClassVar[Window] = (-2.0, 2.0, -1.0, 1.0)
+    default_start: ClassVar[Point] = (1.8, 0.6)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     condition: Real = knob(
         100.0,
@@ -38,22 +42,6 @@ class Ravine(Surface):
         page=(1.0, 1000.0),
         scale="log",
     )
-
-    @property
-    def view(self) -> Window:
-        return (-2.0, 2.0, -1.0, 1.0)
-
-    @property
-    def default_start(self) -> Point:
-        return (1.8, 0.6)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return (x * x + self.condition * y * y) * 0.5

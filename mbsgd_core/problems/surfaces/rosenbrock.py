@@ -25,22 +25,10 @@ class Rosenbrock(Surface):
     summary: ClassVar[str] = "Finding the curved valley takes a few updates, following it takes thousands."
     reference: ClassVar[str] = "Rosenbrock 1960"
     domain: ClassVar[Window] = (-5.0, 10.0, -5.0, 10.0)
-
-    @property
-    def view(self) -> Window:
-        return (-2.0, 2.0, -1.0, 3.0)
-
-    @property
-    def default_start(self) -> Point:
-        return (-1.2, 1.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((1.0, 1.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
+    view: ClassVar[Window] = (-2.0, 2.0, -1.0, 3.0)
+    default_start: ClassVar[Point] = (-1.2, 1.0)
+    minimizers: ClassVar[tuple[Point, ...]] = ((1.0, 1.0),)
+    optimal_value: ClassVar[float | None] = 0.0
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return (1 - x) ** 2 + 100 * (y - x * x) ** 2

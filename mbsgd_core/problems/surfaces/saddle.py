@@ -27,18 +27,8 @@ class Saddle(Surface):
     reference: ClassVar[str] = "Lee et al. 2016"
     domain: ClassVar[Window] = (-2.0, 2.0, -2.0, 2.0)
     quadratic: ClassVar[bool] = True
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (1.5, 0.001)
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
+    default_start: ClassVar[Point] = (1.5, 0.001)
+    saddles: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return x * x - y * y

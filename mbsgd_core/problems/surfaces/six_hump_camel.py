@@ -25,34 +25,22 @@ class SixHumpCamel(Surface):
     summary: ClassVar[str] = "Six hollows in three pairs: small changes of start or noise change the hollow."
     reference: ClassVar[str] = "Dixon & Szego 1978"
     domain: ClassVar[Window] = (-3.0, 3.0, -2.0, 2.0)
-
-    @property
-    def view(self) -> Window:
-        return (-2.1, 2.1, -1.3, 1.3)
-
-    @property
-    def default_start(self) -> Point:
-        return (1.9, 1.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.08984201310031806, -0.7126564030207396), (-0.08984201310031806, 0.7126564030207396))
-
-    @property
-    def optimal_value(self) -> float | None:
-        return -1.0316284534898774
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return (
-            (0.0, 0.0),
-            (1.1092053368047865, -0.7682680925095399),
-            (-1.1092053368047865, 0.7682680925095399),
-            (1.2960702671671092, 0.6050843880386585),
-            (-1.2960702671671092, -0.6050843880386585),
-            (1.6380679841897785, 0.22867406904439408),
-            (-1.6380679841897785, -0.22867406904439408),
-        )
+    view: ClassVar[Window] = (-2.1, 2.1, -1.3, 1.3)
+    default_start: ClassVar[Point] = (1.9, 1.0)
+    minimizers: ClassVar[tuple[Point, ...]] = (
+        (0.08984201310031806, -0.7126564030207396),
+        (-0.08984201310031806, 0.7126564030207396),
+    )
+    optimal_value: ClassVar[float | None] = -1.0316284534898774
+    saddles: ClassVar[tuple[Point, ...]] = (
+        (0.0, 0.0),
+        (1.1092053368047865, -0.7682680925095399),
+        (-1.1092053368047865, 0.7682680925095399),
+        (1.2960702671671092, 0.6050843880386585),
+        (-1.2960702671671092, -0.6050843880386585),
+        (1.6380679841897785, 0.22867406904439408),
+        (-1.6380679841897785, -0.22867406904439408),
+    )
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         square = x * x

@@ -30,26 +30,10 @@ class StyblinskiTang(Surface):
     )
     reference: ClassVar[str] = "Styblinski & Tang 1990"
     domain: ClassVar[Window] = (-5.0, 5.0, -5.0, 5.0)
-
-    @property
-    def view(self) -> Window:
-        return self.domain
-
-    @property
-    def default_start(self) -> Point:
-        return (1.0, -0.3)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((_LOW, _LOW),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return -78.33233140754282
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((_LOW, _TOP), (_TOP, _LOW), (_HIGH, _TOP), (_TOP, _HIGH))
+    default_start: ClassVar[Point] = (1.0, -0.3)
+    minimizers: ClassVar[tuple[Point, ...]] = ((_LOW, _LOW),)
+    optimal_value: ClassVar[float | None] = -78.33233140754282
+    saddles: ClassVar[tuple[Point, ...]] = ((_LOW, _TOP), (_TOP, _LOW), (_HIGH, _TOP), (_TOP, _HIGH))
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         return self._part(x) + self._part(y)

@@ -31,26 +31,11 @@ class ThreeHumpCamel(Surface):
     )
     reference: ClassVar[str] = "Jamil & Yang 2013"
     domain: ClassVar[Window] = (-5.0, 5.0, -5.0, 5.0)
-
-    @property
-    def view(self) -> Window:
-        return (-2.4, 2.4, -2.4, 2.4)
-
-    @property
-    def default_start(self) -> Point:
-        return (-2.0, 2.0)
-
-    @property
-    def minimizers(self) -> tuple[Point, ...]:
-        return ((0.0, 0.0),)
-
-    @property
-    def optimal_value(self) -> float | None:
-        return 0.0
-
-    @property
-    def saddles(self) -> tuple[Point, ...]:
-        return ((-_SADDLE, _SADDLE / 2), (_SADDLE, -_SADDLE / 2))
+    view: ClassVar[Window] = (-2.4, 2.4, -2.4, 2.4)
+    default_start: ClassVar[Point] = (-2.0, 2.0)
+    minimizers: ClassVar[tuple[Point, ...]] = ((0.0, 0.0),)
+    optimal_value: ClassVar[float | None] = 0.0
+    saddles: ClassVar[tuple[Point, ...]] = ((-_SADDLE, _SADDLE / 2), (_SADDLE, -_SADDLE / 2))
 
     def value(self, x: "Tensor", y: "Tensor") -> "Tensor":
         square = x * x
