@@ -1,4 +1,4 @@
-"""What Adam and AdamW share (floor 1): two running moments of the gradient, corrected for their start at zero."""
+"""What Adam and its kin share (floor 1): two running moments of the gradient, corrected for their start at zero."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Decay = Annotated[Real, Field(ge=0, lt=1)]
 
 
-class Moments(Rule):
-    """m <- beta1 m + (1 - beta1) g;  s <- beta2 s + (1 - beta2) g^2;  step = lr m^ / (sqrt(s^) + eps)."""
+class TwoMoments(Rule):
+    """The knobs of rules that keep a running mean of the gradient and of its square."""
 
     betas: tuple[Decay, Decay] = knob(
         (0.9, 0.999),
@@ -30,6 +30,11 @@ class Moments(Rule):
         page=(1e-12, 1),
         scale="log",
     )
+
+
+class Moments(TwoMoments):
+    """m <- beta1 m + (1 - beta1) g;  s <- beta2 s + (1 - beta2) g^2;  step = lr m^ / (sqrt(s^) + eps)."""
+
     amsgrad: Flag = knob(False, label="AMSGrad", help="Divide by the largest second moment seen so far.")
 
     def init(self, theta: "Tensor") -> RuleState:

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from mbsgd_core.knobs import Flag, Real, knob
-from mbsgd_core.rules._adam import Decay
-from mbsgd_core.rules.base import Rule, RuleState
+from mbsgd_core.rules._adam import TwoMoments
+from mbsgd_core.rules.base import RuleState
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class NAdam(Rule):
+class NAdam(TwoMoments):
     """Adam that looks ahead: part of the step is the gradient itself, part the mean it is about to become.
 
     mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2),      p_t = mu_1 * ... * mu_t
@@ -29,20 +29,6 @@ class NAdam(Rule):
     torch.set_default_dtype(torch.float64); optax's nadam has no mu_t schedule.
     """
 
-    betas: tuple[Decay, Decay] = knob(
-        (0.9, 0.999),
-        label="Betas",
-        help="Share kept of the running mean of the gradient, and of its square.",
-        page=(0.0, 0.9999),
-    )
-    eps: Real = knob(
-        1e-8,
-        label="Epsilon",
-        help="Added to the denominator, against division by 0.",
-        gt=0,
-        page=(1e-12, 1),
-        scale="log",
-    )
     weight_decay: Real = knob(0.0, label="Weight decay", help="Pulls theta towards 0.", ge=0, page=(0.0, 1.0))
     momentum_decay: Real = knob(
         4e-3, label="Momentum decay", help="How fast the momentum warms up to beta1.", ge=0, page=(0.0, 0.1)
