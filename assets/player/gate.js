@@ -19,6 +19,7 @@ export class Gate {
     this.lastDrag = 0;
     this.flying = null; // a message to the page
     this.drags = 0; // values on the short way
+    this.places = [0, 1]; // of which each has its own on the server: a newer question ends an older one of its place
     this.waiting = new Map(); // channel -> {kind, body}
   }
 
@@ -80,23 +81,29 @@ export class Gate {
     this.setTriggerValue(kind, { seq, ...body, ...(kind === "settled" ? { link: this.link } : {}) });
   }
 
+  free(place) {
+    this.drags -= 1;
+    this.places.push(place);
+  }
+
   /** The short way of a drag. */
   async post(seq, drag) {
     this.drags += 1;
+    const place = this.places.pop();
     this.lastDrag = seq;
     this.untold = true;
     clearTimeout(this.rest);
     try {
       const { path, owner, take } = this.live;
-      const body = JSON.stringify({ owner: `${owner}.${seq % 2}`, take, seq, link: this.link, drag });
+      const body = JSON.stringify({ owner: `${owner}.${place}`, take, seq, link: this.link, drag });
       const response = await fetch(this.root + path, { method: "POST", body, signal: AbortSignal.timeout(20 * PATIENCE) });
       if (!response.ok) throw new Error(await response.text());
       const bytes = new Uint8Array(await response.arrayBuffer());
-      this.drags -= 1;
+      this.free(place);
       if (seq > this.answered) this.answer(bytes);
     } catch (error) {
       console.warn("A dragged value was not answered:", error.message);
-      this.drags -= 1;
+      if (!this.places.includes(place)) this.free(place);
       this.answered = Math.max(this.answered, seq);
     }
     this.pump();
