@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 Batch = Any
 
 
+class Place(NamedTuple):
+    """Where in a lane an update stands: what a problem's own randomness (dropout, augmentation) is drawn from."""
+
+    seed: int
+    epoch: int
+    position: int  # of the batch within its epoch; of the first one where several are gathered
+
+
 class Solution(NamedTuple):
     """The least value of f and where it is attained."""
 
@@ -47,6 +55,14 @@ class FiniteSum(ABC):
     def gather(self, indices: "Tensor") -> Sequence[Batch]:
         """Prepare n updates at once: indices (n, R, B) -> n batches for `gradient`."""
         return indices.unbind(0)
+
+    def gather_at(self, indices: "Tensor", place: Place) -> Sequence[Batch]:
+        """`gather` for a problem with randomness of its own: row i of the indices stands at position + i."""
+        return self.gather(indices)
+
+    def all_at(self, place: Place) -> Batch:
+        """The batch of all samples at this place."""
+        return None
 
     def gradient(self, theta: "Tensor", batch: Batch) -> "Tensor":
         """Mean gradient over a batch (None: over all samples): theta (R, P) -> (R, P)."""

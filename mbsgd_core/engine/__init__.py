@@ -1,0 +1,25 @@
+"""The engine (floor 3): init(experiment, lane) -> State, advance(state, n) -> (State, Trace).
+
+advance is pure and chunk-invariant: advance(state, 400) equals eight times advance(state, 50) bit for bit. Two things
+make it so. Randomness is counter-based, so an epoch's order needs no history. And whatever is computed for several
+updates at once (gathering batches, evaluating the objective) is cut on a grid that is fixed to the update's own
+number, never to where a chunk begins: the shapes, and so the rounding, are the same for every chunking.
+"""
+
+from mbsgd_core.engine.lane import advance, init, join, run, snapshot
+from mbsgd_core.engine.block import DIVERGED
+from mbsgd_core.engine.plan import batch_indices, device_of, finite_sum, records, samples_spent
+
+__all__ = [
+    "DIVERGED",
+    "advance",
+    "batch_indices",
+    "device_of",
+    "finite_sum",
+    "init",
+    "join",
+    "records",
+    "run",
+    "samples_spent",
+    "snapshot",
+]

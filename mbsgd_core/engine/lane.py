@@ -1,0 +1,108 @@
+"""init, advance, run: a lane from its start to its end (floor 3)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from mbsgd_core.engine.block import block
+from mbsgd_core.engine.plan import Plan, plan_of, records, samples_spent
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.types import State, Trace
+
+
+def init(experiment: Experiment, lane: int) -> State:
+    """The state before the first update.
+
+    Example:
+        >>> e = Experiment.model_validate({"problem": {"name": "quadratic"}, "start": [1, 1], "lanes": [
+        ...     {"sampler": {"name": "full_batch"}, "schedule": {"name": "constant", "learning_rate": 0.1}}]})
+        >>> state, trace = advance(init(e, 0), 2)
+        >>> trace.theta[0].round(12).tolist()
+        [[0.9, 0.0], [0.81, 0.0]]
+    """
+    plan, method = plan_of(experiment, lane), experiment.lanes[lane]
+    start = plan.problem.start()
+    if experiment.start is not None:
+        start = torch.tensor(experiment.start, dtype=start.dtype, device=start.device)
+    theta = start.expand(experiment.runs, -1).contiguous()
+    schedule = method.schedule.init(experiment.intervals(lane))
+    copies = experiment.runs if method.schedule.watches_objective else 1
+    with torch.no_grad():
+        first = plan.problem.objective(start[None])[0].item()
+    return State(
+        experiment,
+        lane,
+        0,
+        theta,
+        method.rule.init(theta),
+        (schedule,) * copies,
+        np.full(experiment.runs, -1 if np.isfinite(first) else 0, dtype=np.int64),
+        np.full(experiment.runs, first),
+    )
+
+
+def snapshot(state: State) -> Trace:
+    """Record 0: a trace of the start alone."""
+    runs = state.experiment.runs
+    theta = state.theta.cpu().numpy()
+    return Trace(
+        np.zeros(1, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+        np.array([state.schedule_state[0][1]], dtype=np.float64),
+        theta[:, None, :].copy(),
+        np.broadcast_to(state.first_loss[:, None], (runs, 1)).astype(theta.dtype),
+    )
+
+
+def advance(state: State, n: int, every: int | None = None) -> tuple[State, Trace]:
+    """Make n updates, or as many as the budget still holds.
+
+    Args:
+        state: from init or an earlier advance; it is not changed.
+        n: updates, 0 ...
+        every: which updates to keep, as in `records`; the same in all calls of a run.
+
+    Returns:
+        (state, trace): the trace holds the kept updates made by this call (not the start: see `snapshot`).
+    """
+    plan = plan_of(state.experiment, state.lane)
+    kept = records(state.experiment, state.lane, every)
+    target = min(state.update + n, plan.updates)
+    traces = [_nothing(plan, state, kept[:0])]
+    with torch.no_grad():
+        while state.update < target and not (state.diverged_at >= 0).all():
+            edge = (state.update // plan.block + 1) * plan.block
+            state, trace = block(plan, state, min(target, edge), kept)
+            traces.append(trace)
+    if state.update < target:  # every run has diverged: what remains needs no arithmetic
+        traces.append(_nothing(plan, state, kept[(kept > state.update) & (kept <= target)]))
+        state = state._replace(update=target)
+    return state, join(traces)
+
+
+def run(experiment: Experiment, lane: int, every: int | None = None) -> tuple[State, Trace]:
+    """A whole lane: the final state, and the trace with record 0."""
+    start = init(experiment, lane)
+    state, trace = advance(start, experiment.updates(lane), every)
+    return state, join([snapshot(start), trace])
+
+
+def _nothing(plan: Plan, state: State, updates: np.ndarray) -> Trace:
+    """Records that are not a number."""
+    shape = (state.experiment.runs, len(updates))
+    dtype = np.dtype(state.experiment.dtype)
+    return Trace(
+        updates,
+        samples_spent(plan.sizes, updates),
+        np.full(len(updates), state.schedule_state[0][1]),
+        np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype),
+        np.full(shape, np.nan, dtype=dtype),
+    )
+
+
+def join(traces: Sequence[Trace]) -> Trace:
+    """Traces end to end."""
+    first = [np.concatenate([t[i] for t in traces]) for i in range(3)]
+    rest = [np.concatenate([t[i] for t in traces], axis=1) for i in range(3, 5)]
+    return Trace(*first, *rest)

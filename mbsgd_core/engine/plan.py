@@ -1,0 +1,143 @@
+"""What is derived from (experiment, lane) and never changes: the problem's tensors, batches, records (floor 3)."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from mbsgd_core.errors import ExperimentError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
+
+FULL_RECORDS = 20_000  # every update is kept up to here ...
+FULL_PARAMETERS = 64  # ... for problems of at most this many parameters
+SPARSE_RECORDS, SPARSE_BYTES = 200, 256e6  # for larger ones
+WORK = 4_000_000  # numbers touched by one vectorised piece of work
+
+_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+class Plan:
+    """What is derived from (experiment, lane) and never changes; it only remembers the last epoch's order."""
+
+    def __init__(self, experiment: Experiment, lane: int):
+        self.problem = finite_sum(experiment)
+        self.experiment, self.method = experiment, experiment.lanes[lane]
+        self.sizes = self.method.sampler.sizes(self.problem.samples)  # of one epoch's batches
+        self.updates = experiment.updates(lane)
+        if not self.sizes and self.updates:
+            raise ExperimentError(
+                f"lanes.{lane}.sampler: drop_last with this batch_size leaves no batch; lower batch_size"
+            )
+        runs, parameters = experiment.runs, self.problem.parameters
+        size = self.sizes[0] if self.sizes else 1
+        self.gather = _fit(runs * size * parameters)  # batches gathered at once, counted from the epoch's first
+        self.block = _fit(runs * parameters)  # updates between two looks for divergence, counted from update 0
+        self.evaluate = min(64, _fit(runs * max(self.problem.samples, parameters)))  # records evaluated at once
+        self._epoch = -1
+        self._orders: np.ndarray | None = None
+
+    def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
+        """(batch, whether it ends its epoch) for the updates from `update` to `stop`."""
+        per_epoch = len(self.sizes)
+        while update < stop:
+            epoch, position = divmod(update, per_epoch)
+            segment = self._segment(epoch, position)[: stop - update]
+            for i, batch in enumerate(segment):
+                yield batch, position + i + 1 == per_epoch
+            update += len(segment)
+
+    def orders(self, epoch: int) -> np.ndarray | None:
+        """Every run's visits in this epoch, (R, m)."""
+        if epoch != self._epoch:
+            e = self.experiment
+            self._epoch = epoch
+            self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, self.problem.samples)
+        return self._orders
+
+    def _segment(self, epoch: int, position: int) -> Sequence[Batch]:
+        """The batches from this position of the epoch to the next edge of the gathering grid."""
+        orders, size = self.orders(epoch), self.sizes[0]
+        if orders is None:
+            return [self.problem.all_at(Place(self.experiment.seed, epoch, 0))]
+        whole = len(self.sizes) if self.sizes[-1] == size else len(self.sizes) - 1
+        if position == whole:  # the ragged last batch
+            first, last, size, skip = whole * size, whole * size + self.sizes[-1], self.sizes[-1], 0
+        else:
+            skip = position % self.gather
+            last = min(position - skip + self.gather, whole) * size
+            first = (position - skip) * size
+        chosen = orders[:, first:last].reshape(len(orders), -1, size).swapaxes(0, 1)
+        indices = torch.as_tensor(np.array(chosen), device=self.problem.start().device)
+        return self.problem.gather_at(indices, Place(self.experiment.seed, epoch, first // size))[skip:]
+
+
+def _fit(numbers: int) -> int:
+    """How many rows of so many numbers make one vectorised piece of work, 1 ... 256."""
+    return max(1, min(256, WORK // numbers))
+
+
+@lru_cache(maxsize=16)
+def _realize(problem: Problem, seed: int, dtype: str, device: str) -> FiniteSum:
+    return problem.realize(seed, _DTYPES[dtype], device)
+
+
+def finite_sum(experiment: Experiment) -> FiniteSum:
+    """The experiment's problem as tensors on its device; cached."""
+    return _realize(experiment.problem, experiment.seed, experiment.dtype, device_of(experiment))
+
+
+def device_of(experiment: Experiment) -> str:
+    """The device that "auto" means here; an ExperimentError where CUDA is asked for and missing."""
+    has_gpu = torch.cuda.is_available()
+    if experiment.device == "cuda" and not has_gpu:
+        raise ExperimentError('device: given "cuda", but this machine has no CUDA GPU; use "auto" or "cpu"')
+    if experiment.device != "auto":
+        return experiment.device
+    # Below about a million numbers a batch, launching kernels costs more than computing on the CPU.
+    large = experiment.problem.sample_count * experiment.problem.parameter_count * experiment.runs > 10_000_000
+    return "cuda" if has_gpu and large else "cpu"
+
+
+@lru_cache(maxsize=64)
+def plan_of(experiment: Experiment, lane: int) -> Plan:
+    """The plan of a lane; cached."""
+    return Plan(experiment, lane)
+
+
+@lru_cache(maxsize=256)
+def records(experiment: Experiment, lane: int, every: int | None = None) -> np.ndarray:
+    """The update numbers that are kept, (K,) int64: always 0 and the last.
+
+    Args:
+        experiment, lane: whose budget.
+        every: keep 0, every, 2 every ... and the last; None: all of them, or an even thinning (see the constants).
+    """
+    updates, parameters = experiment.updates(lane), experiment.problem.parameter_count
+    if every is not None:
+        kept = np.arange(0, updates + 1, every)
+        return kept if kept[-1] == updates else np.append(kept, updates)
+    most = FULL_RECORDS
+    if parameters > FULL_PARAMETERS:
+        width = experiment.runs * parameters * np.dtype(experiment.dtype).itemsize
+        most = int(min(SPARSE_RECORDS, max(2, SPARSE_BYTES // width)))
+    if updates + 1 <= most:
+        return np.arange(updates + 1)
+    return np.unique(np.round(np.linspace(0, updates, most)).astype(np.int64))
+
+
+def batch_indices(experiment: Experiment, lane: int, updates: range, run: int = 0) -> Iterator[np.ndarray | None]:
+    """The samples of each update's batch in one run, as `advance` draws them; None for all."""
+    plan = plan_of(experiment, lane)
+    for update in updates:
+        epoch, position = divmod(update, len(plan.sizes))
+        orders, at = plan.orders(epoch), position * plan.sizes[0]
+        yield None if orders is None else orders[run, at : at + plan.sizes[position]]
+
+
+def samples_spent(sizes: list[int], updates: np.ndarray) -> np.ndarray:
+    """Gradients of single samples spent after so many updates, for epochs of these batch sizes."""
+    spent = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    epochs, rest = np.divmod(updates, max(len(sizes), 1))
+    return epochs * spent[-1] + spent[rest]
