@@ -1,4 +1,4 @@
-"""The command line (floor 6): run, catalogue, schema, link."""
+"""The command line (floor 6): run, sweep, catalogue, schema, link."""
 
 import argparse
 import json
@@ -25,14 +25,22 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="python -m mbsgd_core", description="Fair experiments with BGD, SGD and mini-batch SGD.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train all lanes; one JSON object a lane on standard output")
+    sweep = commands.add_parser("sweep", help="train all lanes in every cell of a grid; one JSON object a lane")
     link = commands.add_parser("link", help="print the share link's query string")
-    for command in (run, link):
+    for command in (run, sweep, link):
         command.add_argument(
             "experiment", metavar="EXPERIMENT", help="a JSON file, - for standard input, or a share link in quotes"
         )
+    axis = "NAME=FIRST:LAST:COUNT, NAME=FIRST:LAST:COUNT:log or NAME=V1,V2,V3"
+    sweep.add_argument("--x", metavar="AXIS", required=True, help=f"a knob and its values: {axis}")
+    sweep.add_argument("--y", metavar="AXIS", help="the same for a second knob")
+    sweep.add_argument("--target", metavar="LOSS", help="count the updates until the loss is this low")
     run.add_argument("--out", metavar="FILE.npz", type=Path, help="save the trajectories")
+    sweep.add_argument("--out", metavar="FILE.npz", type=Path, help="save losses, steps and divergence of every cell")
     run.add_argument("--every", metavar="N", type=_step, help="keep updates 0, N, 2N ... and the last")
-    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    sweep.add_argument("--every", metavar="N", type=_step, help="look at updates 0, N, 2N ... and the last")
+    for command in (run, sweep):
+        command.add_argument("--quiet", action="store_true", help="no progress bar")
     run.add_argument("--verbose", action="store_true", help="show the running batch loss every 100 updates")
     commands.add_parser("catalogue", help="print all problems, datasets, samplers, rules and schedules as JSON")
     commands.add_parser("schema", help="print the JSON Schema of the experiment")
@@ -47,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             from mbsgd_core import training  # brings torch, which the other commands do without
 
             training.run(read_experiment(given.experiment), given.out, given.every, given.quiet, given.verbose)
+        elif given.command == "sweep":
+            from mbsgd_core import sweeping
+
+            experiment = read_experiment(given.experiment)
+            sweeping.run(experiment, given.x, given.y, given.target, given.out, given.every, given.quiet)
         elif given.command == "link":
             print(share.to_query(read_experiment(given.experiment)))
         else:

@@ -6,13 +6,19 @@ a run can be resumed, chunked or moved to another process and draws the same num
 """
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
 
-def _key(seed: int, purpose: str) -> np.ndarray:
-    digest = hashlib.blake2b(purpose.encode(), digest_size=8).digest()
-    return np.array([seed, int.from_bytes(digest, "little")], dtype=np.uint64)
+@lru_cache(maxsize=64)
+def _digest(purpose: str) -> int:
+    return int.from_bytes(hashlib.blake2b(purpose.encode(), digest_size=8).digest(), "little")
+
+
+def key(seed: int, purpose: str) -> np.ndarray:
+    """The key of Philox for (seed, purpose), (2,) uint64."""
+    return np.array([seed, _digest(purpose)], dtype=np.uint64)
 
 
 def stream(seed: int, purpose: str, run: int = 0, epoch: int = 0) -> np.random.Generator:
@@ -32,7 +38,7 @@ def stream(seed: int, purpose: str, run: int = 0, epoch: int = 0) -> np.random.G
         np.True_
     """
     counter = np.array([0, 0, run, epoch], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=_key(seed, purpose), counter=counter))
+    return np.random.Generator(np.random.Philox(key=key(seed, purpose), counter=counter))
 
 
 def streams(seed: int, purpose: str, runs: int, epoch: int = 0):
@@ -40,7 +46,7 @@ def streams(seed: int, purpose: str, runs: int, epoch: int = 0):
 
     The same generator object is repositioned between the yields: use each before asking for the next.
     """
-    bits = np.random.Philox(key=_key(seed, purpose))
+    bits = np.random.Philox(key=key(seed, purpose))
     generator = np.random.Generator(bits)
     fresh = bits.state
     for run in range(runs):

@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,7 +18,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
-REPORT_EVERY = 100  # updates between two lines of --verbose
+REPORT_EVERY = 100  # updates between two lines of --verbose, at most
 
 
 def run(experiment: Experiment, out: Path | None, every: int | None, quiet: bool, verbose: bool) -> None:
@@ -33,7 +32,7 @@ def run(experiment: Experiment, out: Path | None, every: int | None, quiet: bool
         verbose: show the running batch loss instead of the bar.
     """
     if out is not None:
-        _must_be_writable(out)
+        must_be_writable(out)
     problem = experiment.problem
     if problem.sample_count * problem.parameter_count * experiment.runs < 10_000_000:
         torch.set_num_threads(1)  # waking a second thread would cost more than the work
@@ -53,20 +52,22 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
     state = engine.init(experiment, lane)
     engine.advance(state, 1, every)  # pays for the first call of everything, which is not training
     traces, seconds, chunk = [engine.snapshot(state)], 0.0, REPORT_EVERY
-    batches = engine.batch_indices(experiment, lane, range(experiment.updates(lane)))
     updates = experiment.updates(lane)
     while state.update < updates:
-        if losses and state.update + chunk <= updates:
-            _report_losses(state, batches)
+        before, heard = state, [] if losses else None
+        if losses:
+            chunk = _to_next_report(experiment, lane, state.update)
         began = perf_counter()
-        state, trace = engine.advance(state, chunk, every)
+        state, trace = engine.advance(state, chunk, every, heard)
         spent = perf_counter() - began
         seconds += spent
         traces.append(trace)
-        if bar:
-            _draw_bar(experiment.lanes[lane].label, state.update, updates)
-        if not losses:
+        if heard is not None:
+            _report_loss(before, state.update, heard)
+        else:
             chunk = max(1, int(chunk * min(2.0, CHUNK_SECONDS / spent)))
+        if bar:
+            draw_bar(experiment.lanes[lane].label, state.update, updates)
     if bar:
         print(file=sys.stderr)
     joined = [np.concatenate(parts, axis=int(i > 2)) for i, parts in enumerate(zip(*traces, strict=True))]
@@ -96,23 +97,36 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
     return line
 
 
-def _report_losses(state: State, batches: Iterator[np.ndarray | None]) -> None:
-    """The mean batch loss of run 0 over the next 100 updates, each batch at the iterate where it is used.
+def _to_next_report(experiment: Experiment, lane: int, update: int) -> int:
+    """Updates to the next line of --verbose: at every hundredth update, and where an epoch of more than so many ends."""
+    per_epoch = experiment.updates_per_epoch(lane)
+    steps = [REPORT_EVERY, per_epoch] if per_epoch > REPORT_EVERY else [REPORT_EVERY]
+    return min(experiment.updates(lane) - update, *(step - update % step for step in steps))
+
+
+def _report_loss(before: State, update: int, heard: list[torch.Tensor]) -> None:
+    """A line with the mean batch loss of run 0 over the updates since the line before, each at the iterate it met."""
+    count = update - before.update
+    losses = [float(loss[0]) for loss in heard] if len(heard) == count else list(_batch_losses(before, count))
+    label = _plain(before.experiment.lanes[before.lane].label)
+    print(f"{label}: update {update}, running batch loss {sum(losses) / count:.6g}", file=sys.stderr)
+
+
+def _batch_losses(state: State, count: int) -> Iterator[float]:
+    """The next batch losses of run 0, where the engine has not heard them on its way.
 
     Makes these updates by itself, one at a time, so that measuring does not touch the run or its time.
     """
-    problem, total = engine.finite_sum(state.experiment), 0.0
-    for indices in islice(batches, REPORT_EVERY):
+    problem, updates = engine.finite_sum(state.experiment), range(state.update, state.update + count)
+    for indices in engine.batch_indices(state.experiment, state.lane, updates):
         theta = state.theta[:1]
         with torch.no_grad():
             if indices is None:
                 loss = problem.objective(theta)
             else:
                 loss = problem.losses(theta, torch.as_tensor(indices, device=theta.device)[None]).mean()
-        total += loss.item()
+        yield loss.item()
         state, _ = engine.advance(state, 1, every=state.experiment.updates(state.lane))  # keeps, so evaluates, nothing
-    label = _plain(state.experiment.lanes[state.lane].label)
-    print(f"{label}: update {state.update}, running batch loss {total / REPORT_EVERY:.6g}", file=sys.stderr)
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -120,12 +134,12 @@ def _mean(values: np.ndarray) -> float | None:
     return mean if math.isfinite(mean) else None
 
 
-def _draw_bar(label: str, done: int, updates: int) -> None:
-    # Into a file or a pipe goes the finished bar alone.
-    if done < updates and not sys.stderr.isatty():
+def draw_bar(label: str, done: int, whole: int, unit: str = "updates") -> None:
+    """The bar on standard error; into a file or a pipe goes the finished one alone."""
+    if done < whole and not sys.stderr.isatty():
         return
-    filled = "#" * (30 * done // updates)
-    print(f"\r{_plain(label)[:20]:<20} [{filled:<30}] {done}/{updates} updates", end="", file=sys.stderr, flush=True)
+    filled = "#" * (30 * done // whole)
+    print(f"\r{_plain(label)[:20]:<20} [{filled:<30}] {done}/{whole} {unit}", end="", file=sys.stderr, flush=True)
 
 
 def _plain(label: str) -> str:
@@ -133,7 +147,8 @@ def _plain(label: str) -> str:
     return label if label.isprintable() else ascii(label)[1:-1]
 
 
-def _must_be_writable(path: Path) -> None:
+def must_be_writable(path: Path) -> None:
+    """LabError, before any work is done, where a file for --out cannot be written."""
     place = path if path.exists() else path.parent
     if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
         raise LabError(f"--out: {path} cannot be written; give a file in a folder that exists and is yours")

@@ -1,6 +1,7 @@
-"""State and Trace (floor 0), and the letters of every shape in the core.
+"""State, Trace and Outcome (floor 0), and the letters of every shape in the core.
 
-R runs, L lanes, K records, N samples, B batch, P parameters, D features, U updates an epoch.
+R runs, L lanes, K records, N samples, B batch, P parameters, D features, U updates an epoch,
+C cells of a sweep, X and Y its axes.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,3 +35,12 @@ class Trace(NamedTuple):
     learning_rate: np.ndarray  # (K,) float64: of the update that led here (run 0); the first rate at record 0
     theta: np.ndarray  # (R, K, P)
     loss: np.ndarray  # (R, K): the full objective at theta
+
+
+class Outcome(NamedTuple):
+    """What runs came to, judged by their records; all arrays have one shape: (R,), (C, R), a sweep's (Y, X, R)."""
+
+    final_loss: np.ndarray  # float64: of the last record; NaN where the run diverged
+    best_loss: np.ndarray  # float64: the least of all records, those before a divergence too
+    steps_to_target: np.ndarray  # int64: the first recorded update with a loss <= the target, -1: never
+    diverged_at: np.ndarray  # int64: the first bad update, -1 where there is none

@@ -15,17 +15,18 @@ CORE = "mbsgd_core"
 FLOORS = {
     **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts"], 0),
     **dict.fromkeys(["problems", "samplers", "rules", "schedules"], 1),
-    **dict.fromkeys(["experiment"], 2),
+    **dict.fromkeys(["experiment", "axes"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),
     **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
-    **dict.fromkeys(["ui", "training", "__main__"], 6),
+    **dict.fromkeys(["ui", "training", "sweeping", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }
 BLIND = (1, 5)  # siblings on these floors do not know each other
-TORCH_FREE = {part for part, floor in FLOORS.items() if floor in (0, 1, 2, 5, 6, 7)} - {"training"}
+TORCH_FREE = {part for part, floor in FLOORS.items() if floor in (0, 1, 2, 5, 6, 7)} - {"training", "sweeping"}
 WORKER = f"{CORE}/jobs/preload.py"  # imported by the processes that train, and by nobody else
-HEAVY = ("torch", *(f"{CORE}.{name}" for name in ("engine", "kernels", "measures", "training", "jobs.preload")))
+WITH_TORCH = ("engine", "kernels", "measures", "training", "sweeping", "jobs.preload")
+HEAVY = ("torch", *(f"{CORE}.{name}" for name in WITH_TORCH))
 FILES = [*ROOT.glob(f"{CORE}/**/*.py"), *ROOT.glob("*.py"), *ROOT.glob("pages/*.py")]
 
 

@@ -6,12 +6,16 @@ updates at once (gathering batches, evaluating the objective) is cut on a grid t
 number, never to where a chunk begins: the shapes, and so the rounding, are the same for every chunking.
 """
 
-from mbsgd_core.engine.lane import advance, init, join, run, snapshot
 from mbsgd_core.engine.block import DIVERGED
+from mbsgd_core.engine.lane import advance, init, join, run, snapshot
 from mbsgd_core.engine.plan import batch_indices, device_of, finite_sum, records, samples_spent
+from mbsgd_core.engine.sweep import Part, Sweep, SweepState, sweep, sweep_advance, sweep_init, sweep_join
 
 __all__ = [
     "DIVERGED",
+    "Part",
+    "Sweep",
+    "SweepState",
     "advance",
     "batch_indices",
     "device_of",
@@ -22,4 +26,8 @@ __all__ = [
     "run",
     "samples_spent",
     "snapshot",
+    "sweep",
+    "sweep_advance",
+    "sweep_init",
+    "sweep_join",
 ]

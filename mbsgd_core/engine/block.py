@@ -4,44 +4,60 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mbsgd_core.engine.plan import Plan, samples_spent
+from mbsgd_core.engine.plan import Plan
 from mbsgd_core.types import State, Trace
 
 # A run counts as diverged once it is not finite, or its loss has grown by this factor over the start (or over 1).
 DIVERGED = 1e9
 
 
-def block(plan: Plan, state: State, stop: int, kept: np.ndarray) -> tuple[State, Trace]:
-    """The updates up to `stop`, with their records."""
+def block(
+    plan: Plan,
+    state: State,
+    stop: int,
+    kept: np.ndarray,
+    batch_losses: list[Tensor] | None = None,
+    evaluate: bool = True,
+) -> tuple[State, Trace]:
+    """The updates up to `stop`, with their records; batch_losses and evaluate as in `advance`."""
     problem, rule, schedule = plan.problem, plan.method.rule, plan.method.schedule
     theta, rule_state, rates_now = state.theta, state.rule_state, state.schedule_state
     rate = _rate(rates_now, theta)
-    rows, rates = [], []
+    rows, rates, losses = [], [], []
     for batch, ends_epoch in plan.batches(state.update, stop):
-        delta, rule_state = rule.update(problem.gradient(theta, batch), rule_state, theta, rate)
+        if batch_losses is None:
+            gradient = problem.gradient(theta, batch)
+        else:
+            gradient, batch_loss = problem.gradient_and_loss(theta, batch)
+            losses += [] if batch_loss is None else [batch_loss]
+        delta, rule_state = rule.update(gradient, rule_state, theta, rate)
         theta = theta + delta
         rows.append(theta)
         rates.append(rates_now[0][1])
         if ends_epoch or schedule.interval == "update":
             if schedule.watches_objective:
-                watched = _objective(plan, theta[None], np.zeros(1, dtype=np.int64))[:, 0]
+                watched = objective_of(plan, theta[None], np.zeros(1, dtype=np.int64))[:, 0]
                 rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, watched, strict=True))
             else:
                 rates_now = (schedule.step(rates_now[0]),)
             rate = _rate(rates_now, theta)
     updates = np.arange(state.update + 1, stop + 1)
     wanted = np.isin(updates, kept, assume_unique=True)
-    stack = torch.stack(rows)  # (n, R, P)
-    seen = stack[torch.as_tensor(wanted)]
-    loss = _objective(plan, seen, np.searchsorted(kept, updates[wanted]))
-    diverged_at = _diverged(state, updates, stack, wanted, loss)
+    seen = torch.stack([rows[i] for i in np.flatnonzero(wanted)]) if wanted.any() else theta.new_empty(0, *theta.shape)
+    if evaluate:
+        loss = objective_of(plan, seen, np.searchsorted(kept, updates[wanted]))
+    else:
+        loss = np.full((seen.shape[1], seen.shape[0]), np.nan, dtype=state.experiment.dtype)
+    diverged_at = _diverged(state, updates, rows, wanted, loss if evaluate else 0 * np.isnan(loss))
     fresh = diverged_at[state.diverged_at < 0]
     first = fresh[fresh >= 0].min(initial=stop)
     if first < stop:  # end the block there: what follows a divergence must not depend on where blocks end
-        return block(plan, state, int(first), kept)
+        return block(plan, state, int(first), kept, batch_losses, evaluate)
+    if batch_losses is not None:
+        batch_losses += losses
     trace = Trace(
         updates[wanted],
-        samples_spent(plan.sizes, updates[wanted]),
+        plan.spent(updates[wanted]),
         np.array(rates, dtype=np.float64)[wanted],
         seen.transpose(0, 1).cpu().numpy().copy(),
         loss,
@@ -62,7 +78,7 @@ def _rate(schedule: tuple, theta: Tensor) -> float | Tensor:
     return torch.tensor([s[1] for s in schedule], dtype=theta.dtype, device=theta.device)[:, None]
 
 
-def _objective(plan: Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
+def objective_of(plan: Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
     """The objective of the records `at` (their places among all records), (R, K), on the evaluation grid."""
     kept, runs, parameters = theta.shape
     loss = np.empty((runs, kept), dtype=theta.cpu().numpy().dtype)
@@ -79,10 +95,19 @@ def _objective(plan: Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
     return loss
 
 
-def _diverged(state: State, numbers: np.ndarray, stack: Tensor, wanted: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """The first bad update of every run, -1 where there is none yet."""
-    bad = ~torch.isfinite(stack).all(-1).cpu().numpy().T  # (R, n)
+def beyond(state: State, loss: np.ndarray) -> np.ndarray:
+    """Which objectives (R, K) are not finite, or too large for a run that is sound."""
     yardstick = np.maximum(np.abs(state.first_loss), 1.0)[:, None]
-    bad[:, wanted] |= ~(np.abs(loss) / DIVERGED <= yardstick)  # divided, since a huge yardstick would overflow
+    return ~(np.abs(loss) / DIVERGED <= yardstick)  # divided, since a huge yardstick would overflow
+
+
+def _diverged(
+    state: State, numbers: np.ndarray, rows: list[Tensor], wanted: np.ndarray, loss: np.ndarray
+) -> np.ndarray:
+    """The first bad update of every run, -1 where there is none yet."""
+    bad = np.zeros((len(rows[-1]), len(rows)), dtype=bool)
+    if not torch.isfinite(rows[-1]).all():  # what is not finite stays so: a sound last row vouches for all
+        bad = ~torch.isfinite(torch.stack(rows)).all(-1).cpu().numpy().T
+    bad[:, wanted] |= beyond(state, loss)
     first = np.where(bad.any(1), numbers[bad.argmax(1)], -1)
     return np.where(state.diverged_at >= 0, state.diverged_at, first)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from mbsgd_core.engine import compiled
 from mbsgd_core.engine.block import block
-from mbsgd_core.engine.plan import Plan, plan_of, records, samples_spent
+from mbsgd_core.engine.plan import Plan, plan_of, records
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
 
@@ -26,10 +28,9 @@ def init(experiment: Experiment, lane: int) -> State:
     if experiment.start is not None:
         start = torch.tensor(experiment.start, dtype=start.dtype, device=start.device)
     theta = start.expand(experiment.runs, -1).contiguous()
-    schedule = method.schedule.init(experiment.intervals(lane))
+    schedule = method.schedule.init(plan.intervals)
     copies = experiment.runs if method.schedule.watches_objective else 1
-    with torch.no_grad():
-        first = plan.problem.objective(start[None])[0].item()
+    first = _first_loss(plan, start)
     return State(
         experiment,
         lane,
@@ -40,6 +41,15 @@ def init(experiment: Experiment, lane: int) -> State:
         np.full(experiment.runs, -1 if np.isfinite(first) else 0, dtype=np.int64),
         np.full(experiment.runs, first),
     )
+
+
+def _first_loss(plan: Plan, start: Tensor) -> float:
+    if plan.compiled is not None:
+        value = plan.compiled[0].objective(start.numpy()[None])
+        if value is not None:
+            return float(value[0])
+    with torch.no_grad():
+        return plan.problem.objective(start[None])[0].item()
 
 
 def snapshot(state: State) -> Trace:
@@ -55,36 +65,47 @@ def snapshot(state: State) -> Trace:
     )
 
 
-def advance(state: State, n: int, every: int | None = None) -> tuple[State, Trace]:
+def advance(
+    state: State,
+    n: int,
+    every: int | None = None,
+    batch_losses: list[Tensor] | None = None,
+    evaluate: bool = True,
+) -> tuple[State, Trace]:
     """Make n updates, or as many as the budget still holds.
 
     Args:
         state: from init or an earlier advance; it is not changed.
         n: updates, 0 ...
         every: which updates to keep, as in `records`; the same in all calls of a run.
+        batch_losses: if given, each update's batch loss (R,) is appended, as far as it comes with the gradient: that
+            of a network which is not compiled does, and it is the loss in training mode.
+        evaluate: False leaves the losses not-a-number, for those who want the path alone; a run then counts as
+            diverged only when theta is no longer finite.
 
     Returns:
         (state, trace): the trace holds the kept updates made by this call (not the start: see `snapshot`).
     """
-    plan = plan_of(state.experiment, state.lane)
-    kept = records(state.experiment, state.lane, every)
-    target = min(state.update + n, plan.updates)
-    traces = [_nothing(plan, state, kept[:0])]
+    plan, kept = plan_of(state.experiment, state.lane), records(state.experiment, state.lane, every)
+    target, traces = min(state.update + n, plan.updates), []
     with torch.no_grad():
         while state.update < target and not (state.diverged_at >= 0).all():
-            edge = (state.update // plan.block + 1) * plan.block
-            state, trace = block(plan, state, min(target, edge), kept)
+            if plan.compiled is not None:
+                state, trace = compiled.block(plan, state, target, kept, evaluate)
+            else:
+                edge = (state.update // plan.block + 1) * plan.block
+                state, trace = block(plan, state, min(target, edge), kept, batch_losses, evaluate)
             traces.append(trace)
-    if state.update < target:  # every run has diverged: what remains needs no arithmetic
+    if state.update < target or not traces:  # every run has diverged: what remains needs no arithmetic
         traces.append(_nothing(plan, state, kept[(kept > state.update) & (kept <= target)]))
         state = state._replace(update=target)
     return state, join(traces)
 
 
-def run(experiment: Experiment, lane: int, every: int | None = None) -> tuple[State, Trace]:
+def run(experiment: Experiment, lane: int, every: int | None = None, evaluate: bool = True) -> tuple[State, Trace]:
     """A whole lane: the final state, and the trace with record 0."""
     start = init(experiment, lane)
-    state, trace = advance(start, experiment.updates(lane), every)
+    state, trace = advance(start, plan_of(experiment, lane).updates, every, evaluate=evaluate)
     return state, join([snapshot(start), trace])
 
 
@@ -94,7 +115,7 @@ def _nothing(plan: Plan, state: State, updates: np.ndarray) -> Trace:
     dtype = np.dtype(state.experiment.dtype)
     return Trace(
         updates,
-        samples_spent(plan.sizes, updates),
+        plan.spent(updates),
         np.full(len(updates), state.schedule_state[0][1]),
         np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype),
         np.full(shape, np.nan, dtype=dtype),
@@ -103,6 +124,8 @@ def _nothing(plan: Plan, state: State, updates: np.ndarray) -> Trace:
 
 def join(traces: Sequence[Trace]) -> Trace:
     """Traces end to end."""
+    if len(traces) == 1:
+        return traces[0]
     first = [np.concatenate([t[i] for t in traces]) for i in range(3)]
     rest = [np.concatenate([t[i] for t in traces], axis=1) for i in range(3, 5)]
     return Trace(*first, *rest)

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from mbsgd_core import kernels
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
@@ -13,6 +14,8 @@ from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
 FULL_RECORDS = 20_000  # every update is kept up to here ...
 FULL_PARAMETERS = 64  # ... for problems of at most this many parameters
 SPARSE_RECORDS, SPARSE_BYTES = 200, 256e6  # for larger ones
+# Evaluating the objective at the records costs at most this share of the training, unless so much work is soon done.
+RECORDS_SHARE, RECORDS_FLOPS = 0.2, 2e9
 WORK = 4_000_000  # numbers touched by one vectorised piece of work
 
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -25,7 +28,9 @@ class Plan:
         self.problem = finite_sum(experiment)
         self.experiment, self.method = experiment, experiment.lanes[lane]
         self.sizes = self.method.sampler.sizes(self.problem.samples)  # of one epoch's batches
-        self.updates = experiment.updates(lane)
+        self.per_epoch, self.updates = len(self.sizes), experiment.updates(lane)
+        self.intervals = experiment.intervals(lane)
+        self._spent = np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)])
         if not self.sizes and self.updates:
             raise ExperimentError(
                 f"lanes.{lane}.sampler: drop_last with this batch_size leaves no batch; lower batch_size"
@@ -34,7 +39,10 @@ class Plan:
         size = self.sizes[0] if self.sizes else 1
         self.gather = _fit(runs * size * parameters)  # batches gathered at once, counted from the epoch's first
         self.block = _fit(runs * parameters)  # updates between two looks for divergence, counted from update 0
-        self.evaluate = min(64, _fit(runs * max(self.problem.samples, parameters)))  # records evaluated at once
+        values = max(self.problem.samples * self.problem.width, parameters)
+        self.evaluate = min(64, _fit(runs * values))  # records evaluated at once
+        self.draws = self.method.sampler.orders(experiment.seed, 1, 0, 1) is not None
+        self.compiled = kernels.descent_for(self.problem, self.method.rule, self.method.schedule)
         self._epoch = -1
         self._orders: np.ndarray | None = None
 
@@ -55,6 +63,18 @@ class Plan:
             self._epoch = epoch
             self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, self.problem.samples)
         return self._orders
+
+    def spent(self, updates: np.ndarray) -> np.ndarray:
+        """Gradients of single samples spent after so many updates."""
+        epochs, rest = np.divmod(updates, max(self.per_epoch, 1))
+        return epochs * self._spent[-1] + self._spent[rest]
+
+    def visits(self, epoch: int, end: int) -> np.ndarray:
+        """Every run's visits in the epochs from `epoch` to `end`, end to end: (R, E m); (1, 0) where none are drawn."""
+        e, samples = self.experiment, self.problem.samples
+        if not self.draws:
+            return np.empty((1, 0), dtype=np.int64)
+        return kernels.visits(self.method.sampler, e.seed, e.runs, epoch, end, samples)
 
     def _segment(self, epoch: int, position: int) -> Sequence[Batch]:
         """The batches from this position of the epoch to the next edge of the gathering grid."""
@@ -121,10 +141,19 @@ def records(experiment: Experiment, lane: int, every: int | None = None) -> np.n
     most = FULL_RECORDS
     if parameters > FULL_PARAMETERS:
         width = experiment.runs * parameters * np.dtype(experiment.dtype).itemsize
-        most = int(min(SPARSE_RECORDS, max(2, SPARSE_BYTES // width)))
+        most = int(min(SPARSE_RECORDS, max(2, SPARSE_BYTES // width), _affordable(experiment, lane)))
     if updates + 1 <= most:
         return np.arange(updates + 1)
     return np.unique(np.round(np.linspace(0, updates, most)).astype(np.int64))
+
+
+def _affordable(experiment: Experiment, lane: int) -> float:
+    """How many records may be evaluated, at least 2. A gradient costs three times what an evaluation costs."""
+    problem, sizes = experiment.problem, experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
+    if not problem.flops:
+        return np.inf
+    training = 3 * problem.flops * int(samples_spent(sizes, np.array(experiment.updates(lane))))
+    return max(2, max(RECORDS_SHARE * training, RECORDS_FLOPS) // (problem.flops * problem.sample_count))
 
 
 def batch_indices(experiment: Experiment, lane: int, updates: range, run: int = 0) -> Iterator[np.ndarray | None]:

@@ -39,6 +39,7 @@ class FiniteSum(ABC):
 
     samples: int
     parameters: int
+    width: int = 1  # numbers that one sample occupies on its way through the model, where that is many
 
     @abstractmethod
     def losses(self, theta: "Tensor", indices: "Tensor") -> "Tensor":
@@ -76,13 +77,32 @@ class FiniteSum(ABC):
             (gradient,) = torch.autograd.grad(self.losses(leaf, batch).mean(-1).sum(), leaf)
         return gradient
 
+    def gradient_and_loss(self, theta: "Tensor", batch: Batch) -> "tuple[Tensor, Tensor | None]":
+        """`gradient`, and each run's batch loss (R,) where it comes with the gradient at next to no cost, else None."""
+        return self.gradient(theta, batch), None
+
     def sample_gradients(self, theta: "Tensor") -> "Tensor":
         """The gradient of every f_i at one theta: (P,) -> (N, P)."""
         import torch
 
-        each = torch.arange(self.samples, device=theta.device).reshape(1, -1, 1)
-        (batch,) = self.gather(each)
-        return self.gradient(theta.expand(self.samples, -1).contiguous(), batch)
+        gradients = theta.new_empty(self.samples, self.parameters)
+        together = max(1, 4_000_000 // self.parameters)  # as runs of one sample each: what they need adds up
+        for rows in torch.arange(self.samples, device=theta.device).split(together):
+            (batch,) = self.gather(rows.reshape(1, -1, 1))
+            gradients[rows] = self.gradient(theta.expand(len(rows), -1).contiguous(), batch)
+        return gradients
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The tensors that theta lays end to end: weights (out, ...), whose rows are filters, and biases (out,)."""
+        return ((1, self.parameters),)
+
+    def predict(self, theta: "Tensor", rows: "Tensor") -> "Tensor":
+        """What the model says at theta (P,) about rows (n, D) as it sees them, without the intercept's ones: (n, C).
+
+        In evaluation mode. Regression: the predictions, C = 1; two classes by one logit: C = 1; else the logits.
+        """
+        raise NotImplementedError("only a model on data predicts")
 
     def test_metrics(self, theta: "Tensor") -> dict[str, float]:
         """{"test_loss", "test_accuracy"} at theta (P,), as far as the problem has a test split."""
@@ -95,6 +115,7 @@ class Problem(NamedItem):
     title: ClassVar[str]
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
+    planar: ClassVar[bool] = True  # whether some of its settings leave two parameters, so that all of f can be drawn
 
     @property
     @abstractmethod
@@ -105,6 +126,11 @@ class Problem(NamedItem):
     @abstractmethod
     def parameter_count(self) -> int:
         """P."""
+
+    @property
+    def flops(self) -> int:
+        """Additions and multiplications of one sample's way through the model; 0 where they are too few to matter."""
+        return 0
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -206,6 +206,30 @@ BAD = [
     (["run", "FILE", "--nonsense"], "--nonsense"),
     (["run", "v=1&problem=nonsense"], "nonsense"),
     (["link", "?"], "problem"),
+    (["sweep", "FILE"], "--x"),
+    (["sweep", "FILE", "--x", "learning_rate"], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "=1,2"], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "learning_rate="], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2"], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2:3:linear"], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2:3:log:4"], "expected NAME=FIRST:LAST:COUNT"),
+    (["sweep", "FILE", "--x", "learning_rate=1:two:3"], "learning_rate: given 'two'; it should be a number"),
+    (["sweep", "FILE", "--x", "learning_rate=1,,3"], "learning_rate: given ''; it should be a number"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2:0"], "COUNT is a whole number from 1"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2:2.5"], "COUNT is a whole number from 1"),
+    (["sweep", "FILE", "--x", "learning_rate=1:2:10001"], "COUNT is a whole number from 1"),
+    (["sweep", "FILE", "--x", "learning_rate=0:2:3:log"], "a log axis runs between numbers above 0"),
+    (["sweep", "FILE", "--x", "learning_rate=-1e308:1e308:3"], "learning_rate: given"),
+    (["sweep", "FILE", "--x", "learning_rat=1,2"], "did you mean 'learning_rate'?"),
+    (["sweep", "FILE", "--x", "momentum=0,0.5,1"], "lanes.0.rule.momentum: given 1.0"),
+    (["sweep", "FILE", "--x", "batch_size=1,2.5"], "lanes.0.sampler.batch_size: given 2.5"),
+    (["sweep", "FILE", "--x", "batch_size=1:17:3"], "the problem has 16 samples"),
+    (["sweep", "FILE", "--x", "seed=1,2", "--y", "seed=3"], "--x and --y are both seed"),
+    (["sweep", "FILE", "--x", "momentum=0", "--y", "rule.momentum=0.5"], "the same knob"),
+    (["sweep", "FILE", "--x", "seed=1,2", "--target", "low"], "--target: given 'low'"),
+    (["sweep", "FILE", "--x", "seed=1,2", "--every", "0"], "given 0"),
+    (["sweep", "FILE", "--x", "seed=1,2", "--out", "/nonsense/x.npz"], "/nonsense/x.npz"),
+    (["sweep", "v=1&problem=nonsense", "--x", "seed=1"], "nonsense"),
 ]
 
 
@@ -267,3 +291,93 @@ def test_a_plateau_schedule_reports_the_rates_of_run_0(write, tmp_path, capsys):
         assert saved["lane0/learning_rate"].tolist() == alone.learning_rate.tolist()
         assert saved["lane0/learning_rate"][-1] < 0.2
     capsys.readouterr()
+
+
+SWEPT = ["label", "cells", "seconds", "diverged", "final_loss", "best_loss", "steps_to_target", "warning"]
+
+
+def test_a_sweep_end_to_end(write, tmp_path):
+    """Gradient descent on x^2 / 2 from 1: after 40 updates (1 - rate)^80 / 2, best at a rate of 1."""
+    e = bowl(runs=2, label="a", sampler={"name": "full_batch"})
+    e |= {"problem": {"name": "quadratic", "eigenvalues": [1, 1]}, "start": [1, 0]}
+    adam = {"label": "b", "sampler": {"name": "full_batch"}, "rule": "adam", "schedule": {"name": "constant"}}
+    e["lanes"].append(adam)
+    axes = ["--x", "learning_rate=0.25:1.75:7", "--y", "momentum=0:0.5:2"]
+    done = shell("sweep", write(e), *axes, "--target", "1e-9", "--out", str(tmp_path / "x"))
+    assert done.returncode == 0, done.stderr
+    first, second = lines(done.stdout)
+    assert list(first) == list(second) == SWEPT
+    assert (first["label"], first["cells"], first["diverged"], first["warning"]) == ("a", 14, 0, None)
+    assert first["final_loss"] == {"value": 0.0, "learning_rate": 1.0, "momentum": 0.0}
+    assert first["best_loss"]["value"] == 0 and first["steps_to_target"]["value"] == 1
+    assert second["cells"] == 14 and list(second["final_loss"]) == ["value", "learning_rate"]  # adam has no momentum
+    assert "14/14 cells" in done.stderr and "7/7 cells" in done.stderr
+    with np.load(tmp_path / "x") as saved:
+        assert set(saved) == {"experiment", "x", "y", "x_name", "y_name", "target"} | {
+            f"lane{i}/{name}" for i in (0, 1) for name in ("final_loss", "best_loss", "steps_to_target", "diverged_at")
+        }
+        assert (str(saved["x_name"]), str(saved["y_name"])) == ("learning_rate", "momentum")
+        assert saved["x"].tolist() == [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75] and saved["y"].tolist() == [0, 0.5]
+        assert Experiment.model_validate(json.loads(str(saved["experiment"]))) == Experiment.model_validate(e)
+        loss = saved["lane0/final_loss"]
+        assert loss.shape == (2, 7, 2) and saved["lane0/diverged_at"].dtype == np.int64
+        np.testing.assert_allclose(loss[0, :, 0], (1 - saved["x"]) ** 80 / 2, rtol=1e-10)
+        steps = np.ceil(np.log(2e-9) / np.log((1 - saved["x"][[0, 1, 2]]) ** 2))
+        assert saved["lane0/steps_to_target"][0, :3, 1].tolist() == steps.tolist()
+
+
+def test_the_best_on_an_edge_is_a_warning_unless_the_knob_ends_there(write, capsys):
+    path = write(bowl(rate=1e-4, sampler={"name": "full_batch"}))
+    assert main(["sweep", path, "--x", "learning_rate=1e-4:1e-2:3:log", "--quiet"]) == 0
+    assert main(["sweep", path, "--x", "learning_rate=1e-4:1e-2:3:log", "--y", "momentum=0,0.9", "--quiet"]) == 0
+    # Momentum cannot be lower than 0, nor the one value of an axis an edge.
+    assert main(["sweep", write(bowl(rate=0.19)), "--x", "momentum=0,0.99", "--quiet"]) == 0
+    assert main(["sweep", path, "--x", "learning_rate=1e-4", "--y", "seed=1,2", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    one, two, three, four = (line["warning"] for line in lines(out))
+    assert one.startswith("the lowest final loss lies at the upper end of learning_rate (0.01): ")
+    assert one.endswith("a better one may lie beyond; widen the axis")
+    assert "the upper end of learning_rate (0.01) and the upper end of momentum (0.9)" in two
+    assert (three, four, err) == (None, None, "")
+
+
+def test_a_sweep_of_which_nothing_is_left(write, tmp_path, capsys):
+    out = tmp_path / "x.npz"
+    assert main(["sweep", write(bowl(runs=2)), "--x", "learning_rate=50,70", "--out", str(out), "--quiet"]) == 0
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["cells"], line["diverged"]) == (2, 2)
+    assert line["final_loss"] is line["best_loss"] is line["steps_to_target"] is line["warning"] is None
+    with np.load(out) as saved:
+        assert saved["lane0/final_loss"].shape == (2, 2) and (saved["lane0/diverged_at"] > 0).all()
+        assert "y" not in saved and "target" not in saved
+
+
+def test_a_range_of_whole_numbers_is_rounded_and_a_list_is_not(write, tmp_path, capsys):
+    out = tmp_path / "x.npz"
+    axes = ["--x", "batch_size=1:16:9:log", "--y", " seed = 3, 9007199254740993 "]
+    assert main(["sweep", write(bowl(updates=5)), *axes, "--out", str(out), "--quiet"]) == 0
+    with np.load(out) as saved:
+        assert saved["x"].tolist() == [1, 1, 2, 3, 4, 6, 8, 11, 16]
+        assert saved["y"].tolist() == [3, 9007199254740993]
+        assert saved["lane0/final_loss"].shape == (2, 9, 1)
+    capsys.readouterr()
+
+
+def test_ctrl_c_keeps_the_cells_that_are_there(write, tmp_path, monkeypatch, capsys):
+    plain, calls = engine.sweep_advance, []
+
+    def interrupted(state: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return plain(state)
+
+    monkeypatch.setattr(engine, "sweep_advance", interrupted)
+    out = tmp_path / "x.npz"
+    axes = ["--x", "batch_size=1,2,4,8,16", "--y", "seed=1"]
+    assert main(["sweep", write(bowl(updates=5)), *axes, "--out", str(out)]) == 130
+    seen = capsys.readouterr()
+    (line,) = lines(seen.out)
+    assert line["cells"] == 3 and seen.err == "mbsgd_core: interrupted\n"
+    with np.load(out) as saved:
+        assert np.isfinite(saved["lane0/final_loss"][0, :, 0]).tolist() == [True] * 3 + [False] * 2

@@ -66,12 +66,12 @@ class SquaredSum(LinearSum):
         rows, _ = _rows(problem, seed)
         _, root = np.linalg.qr(rows / np.sqrt(self.samples))  # (P, P) however many rows: many runs are cheap to watch
         best = problem.optimum(seed)
-        self._least = problem.value(best, seed)
-        self._best = self.x.new_tensor(best)
-        self._root = self.x.new_tensor(root.T.copy())
+        # theta*, U^T and f*: what the objective is made of.
+        self.bowl = self.x.new_tensor(best), self.x.new_tensor(root.T.copy()), problem.value(best, seed)
 
     def objective(self, theta: "Tensor") -> "Tensor":
-        return ((theta - self._best) @ self._root).square().sum(-1).mul_(0.5).add_(self._least)
+        best, root, least = self.bowl
+        return ((theta - best) @ root).square().sum(-1).mul_(0.5).add_(least)
 
     def loss(self, z: "Tensor", y: "Tensor") -> "Tensor":
         return (z - y).square() * 0.5

@@ -1,0 +1,142 @@
+"""Which problems have a compiled form, and how each is called (floor 3)."""
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+
+import numpy as np
+
+from mbsgd_core.kernels import linear, surface
+from mbsgd_core.kernels.registers import Registers, surface_registers
+from mbsgd_core.kernels.tape import NotRecordable, record_surface
+from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.problems.models._linear import LinearSum
+from mbsgd_core.problems.models.linear_regression import SquaredSum
+from mbsgd_core.problems.models.logistic_regression import LogSum
+from mbsgd_core.problems.surfaces.base import SurfaceSum
+
+POINTS = 128  # evaluated side by side
+
+
+class Epochs:
+    """The batches of updates `first` ...: batch size, batches an epoch, samples, and where the order begins."""
+
+    def __init__(self, size: int, per_epoch: int, samples: int, epoch: int):
+        self.size, self.per_epoch, self.samples, self.epoch = size, per_epoch, samples, epoch
+
+
+class Descent(ABC):
+    """A problem's compiled form: makes updates in a rule's registers."""
+
+    runs_are_lanes = False  # True: lanes may have orders of their own
+
+    @abstractmethod
+    def descend(
+        self,
+        registers: Registers,
+        rates: np.ndarray,
+        epochs: Epochs,
+        orders: np.ndarray,
+        keep: np.ndarray,
+        trace: np.ndarray,
+        first: int,
+        lost: np.ndarray,
+    ) -> None:
+        """n updates of L lanes.
+
+        Args:
+            registers: theta and the rule's state; renewed.
+            rates: (n, L) learning rates.
+            epochs, orders: the batches; orders (1 or L, visits), none (1, 0) if every batch is all samples.
+            keep: (n,) the row of trace (K, P L) that each update fills, or -1.
+            first: the number of the first update, for lost (L,): where theta ceased to be finite.
+        """
+
+    def objective(self, theta: np.ndarray) -> np.ndarray | None:
+        """The full objective at theta (K, P) -> (K,), each alike whatever stands beside it; None: not compiled."""
+        return None
+
+
+class SurfaceDescent(Descent):
+    """A surface: its own tapes for slope and value."""
+
+    runs_are_lanes = True
+
+    def __init__(self, total: SurfaceSum):
+        self.field, self.registers = record_surface(total.surface.gradient)
+        self.value, points = record_surface(total.surface.value)
+        self.draws, self.scales = total.draws.numpy(), total.surface.noise_kind == "scale"
+        self.noisy = total.surface.noise > 0
+        self.points = surface_registers(points, POINTS, self.draws.dtype)
+
+    def descend(self, registers, rates, epochs, orders, keep, trace, first, lost):
+        count = len(rates) if self.noisy and orders.shape[1] else 0
+        noise = np.empty((len(orders), count, self.draws.shape[1]), dtype=self.draws.dtype)
+        if count:
+            start = first - 1 - epochs.epoch * epochs.per_epoch
+            for order, out in zip(orders, noise, strict=True):
+                surface.batch_means(self.draws, order, start, epochs.size, epochs.per_epoch, epochs.samples, out)
+        surface.descend(
+            self.field,
+            surface_registers(self.registers, registers.lanes, self.draws.dtype),
+            np.ascontiguousarray(noise.transpose(1, 2, 0)),
+            self.scales,
+            registers.program,
+            rates,
+            registers.narrow,
+            registers.wide,
+            keep,
+            trace,
+            first,
+            lost,
+        )
+
+    def objective(self, theta: np.ndarray) -> np.ndarray:
+        out = np.empty(len(theta), dtype=theta.dtype)
+        surface.evaluate(self.value, self.points.copy(), theta, out)
+        return out
+
+
+class LinearDescent(Descent):
+    """Linear and logistic regression."""
+
+    def __init__(self, total: LinearSum):
+        penalty = total.x.new_zeros(total.parameters) if total.penalty is None else total.penalty
+        self.data = tuple(t.contiguous().numpy() for t in (total.x, total.x.T, total.y, penalty))
+        self.logistic = isinstance(total, LogSum)
+        self.bowl = total.bowl if isinstance(total, SquaredSum) else None
+
+    def descend(self, registers, rates, epochs, orders, keep, trace, first, lost):
+        linear.descend(
+            self.data,
+            self.logistic,
+            (epochs.size, epochs.per_epoch, epochs.samples, epochs.epoch),
+            orders[0],
+            registers.program,
+            rates,
+            registers.narrow,
+            registers.wide,
+            keep,
+            trace,
+            first,
+            lost,
+        )
+
+    def objective(self, theta: np.ndarray) -> np.ndarray | None:
+        if self.bowl is None:
+            return None
+        out = np.empty(len(theta), dtype=theta.dtype)
+        linear.bowl(*(np.asarray(part) for part in self.bowl), theta, out)
+        return out
+
+
+@lru_cache(maxsize=32)
+def descent_of(total: FiniteSum) -> Descent | None:
+    """The compiled form of a problem; None where it has none: the torch definition runs."""
+    try:
+        if isinstance(total, SurfaceSum) and total.draws.device.type == "cpu":
+            return SurfaceDescent(total)
+        if isinstance(total, (SquaredSum, LogSum)) and total.x.device.type == "cpu":
+            return LinearDescent(total)
+    except NotRecordable:
+        return None
+    return None

@@ -1,0 +1,35 @@
+"""Whether compiled lanes may be used (floor 3): numba is there, and its cache holds what this machine needs."""
+
+import hashlib
+import importlib.util
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).parent
+OFF = "MBSGD_KERNELS"  # set to 0: run everything on torch
+
+
+@cache
+def is_ready() -> bool:
+    """True if `python -m mbsgd_core.kernels` has compiled this very code for this machine; asked once a process."""
+    return os.environ.get(OFF) != "0" and importlib.util.find_spec("numba") is not None and stamp().exists()
+
+
+def stamp() -> Path:
+    """The file that says so; its name is a digest of the sources, the versions and the processor."""
+    import llvmlite
+    import numba
+    from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
+
+    parts = [platform.python_version(), numba.__version__, llvmlite.__version__, get_host_cpu_name()]
+    parts += [get_host_cpu_features().flatten()]
+    parts += [path.read_text() for path in sorted(HERE.glob("*.py"))]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return folder() / f"ready-{digest}"
+
+
+def folder() -> Path:
+    """Where the stamp lies: beside numba's own cache."""
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or HERE / "__pycache__")

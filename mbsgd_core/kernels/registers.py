@@ -1,0 +1,52 @@
+"""A rule's tape with its registers (floor 3): packs theta and the rule's state, runs, unpacks."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from mbsgd_core.kernels.tape import NARROW, NotRecordable, Recording, RuleTape, record_rule
+
+
+class Registers:
+    """One run's registers for L lanes: theta and tensors of the state as (P L,) rows, numbers as (L,) rows."""
+
+    def __init__(self, tape: RuleTape, parameters: int, lanes: int, dtype: Any, knobs: Mapping[str, np.ndarray] = {}):
+        self.program, self.leaves, self.lanes = tape.program, tape.leaves, lanes
+        self.narrow = filled(tape.recording.narrow_constants, tape.recording.narrow_count, lanes, np.float64)
+        self.wide = filled(tape.recording.wide_constants, tape.recording.wide_count, parameters * lanes, dtype)
+        for name, values in knobs.items():
+            self.narrow[tape.knobs[name]] = values
+
+    def load(self, theta: np.ndarray, state: Mapping[int, Any]) -> None:
+        """Put in theta (P, L) and the leaves of the state by their places: numbers, or tensors (P, L)."""
+        self.wide[0] = theta.reshape(-1)
+        for leaf in self.leaves:
+            if leaf.kind == NARROW:
+                self.narrow[leaf.register] = state[leaf.place]
+            else:
+                self.wide[leaf.register] = state[leaf.place].reshape(-1)
+
+
+@lru_cache(maxsize=256)
+def tape_of(rule: Any, knobs: tuple[str, ...] = ()) -> RuleTape | None:
+    """The rule's tape, None if it is more than a straight line of arithmetic; cached."""
+    try:
+        return record_rule(rule, rule.init(torch.zeros(1, 1)), knobs)
+    except NotRecordable:
+        return None
+
+
+def filled(constants: tuple[tuple[int, float], ...], count: int, width: int, dtype: Any) -> np.ndarray:
+    """(count, width) registers, the constants in place."""
+    registers = np.zeros((count, width), dtype=dtype)
+    for register, value in constants:
+        registers[register] = value
+    return registers
+
+
+def surface_registers(recording: Recording, width: int, dtype: Any) -> np.ndarray:
+    """(f, width) registers of a surface's tape."""
+    return filled(recording.wide_constants, recording.wide_count, width, dtype)
