@@ -14,6 +14,7 @@ from mbsgd_core.engine.plan import Plan
 from mbsgd_core.kernels.descents import Epochs
 from mbsgd_core.kernels.registers import Registers
 from mbsgd_core.kernels.tape import NARROW, Leaf
+from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.types import State, Trace
 
 VISITS = 2_000_000  # of samples, drawn ahead
@@ -85,18 +86,23 @@ def _stop(plan: Plan, state: State, stop: int) -> int:
 
 def _rates(plan: Plan, state: State, stop: int) -> tuple[np.ndarray, tuple]:
     """The rates of the updates up to `stop`, (n, 1), or (n, R) where runs differ; and the schedule's state."""
-    schedule, per_epoch = plan.method.schedule, plan.per_epoch
+    schedule, made = plan.method.schedule, state.update
     if schedule.watches_objective:
-        return np.tile([s[1] for s in state.schedule_state], (stop - state.update, 1)), state.schedule_state
-    (now,), each = state.schedule_state, 1 if schedule.interval == "update" else per_epoch
-    ends = np.arange(state.update // each, -(-stop // each)) * each + each  # of the intervals that are met
+        return np.tile([s[1] for s in state.schedule_state], (stop - made, 1)), state.schedule_state
+    rates, now = rates_of(schedule, state.schedule_state[0], plan.per_epoch, made, stop)
+    return rates[:, None], (now,)
+
+
+def rates_of(schedule: Schedule, now: tuple, per_epoch: int, made: int, stop: int) -> tuple[np.ndarray, tuple]:
+    """The rates of the updates after `made` up to `stop`, (n,), and the schedule's state then."""
+    each = 1 if schedule.interval == "update" else per_epoch
+    ends = np.arange(made // each, -(-stop // each)) * each + each  # of the intervals that are met
     rates = []
     for end in ends.tolist():
         rates.append(now[1])
         if end <= stop:
             now = schedule.step(now)
-    lengths = np.diff(np.minimum(ends, stop), prepend=state.update)
-    return np.repeat(rates, lengths)[:, None], (now,)
+    return np.repeat(rates, np.diff(np.minimum(ends, stop), prepend=made)), now
 
 
 def _value(leaf: Leaf, state: State) -> Any:

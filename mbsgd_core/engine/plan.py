@@ -43,6 +43,8 @@ class Plan:
         self.evaluate = min(64, _fit(runs * values))  # records evaluated at once
         self.draws = self.method.sampler.orders(experiment.seed, 1, 0, 1) is not None
         self.compiled = kernels.descent_for(self.problem, self.method.rule, self.method.schedule)
+        start = self.problem.start().cpu().numpy()
+        self.start = start if experiment.start is None else np.array(experiment.start, dtype=start.dtype)  # (P,)
         self._epoch = -1
         self._orders: np.ndarray | None = None
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from mbsgd_core.axes import Axis, Path, read_axes, replaced
 from mbsgd_core.engine.lane import advance, init, snapshot
+from mbsgd_core.engine.together import advance_together
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import Outcome, State, Trace
@@ -236,23 +237,6 @@ def _next(state: SweepState) -> tuple[SweepState, Part]:
     if state.group == len(grid.groups):
         state = state._replace(lane=state.lane + 1, group=0)
     return state, part
-
-
-def advance_together(
-    experiment: Experiment, lane: int, knobs: Mapping[str, np.ndarray], target: float | None, every: int
-) -> Outcome | None:
-    """Runs of a lane that differ in some knobs of its rule and schedule, side by side.
-
-    Args:
-        experiment, lane: all of it but the knobs.
-        knobs: {full name, as "rule.beta1": (C,) values}; none where C = 1 and the experiment has all values.
-        target: as in `sweep`.
-        every: the updates whose objective is looked at, as in `records`.
-
-    Returns:
-        An Outcome of arrays (C, R); None where no compiled form of this lane is known.
-    """
-    return None
 
 
 def _one_by_one(state: SweepState, group: _Group, every: int) -> tuple[SweepState, Outcome]:

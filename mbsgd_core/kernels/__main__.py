@@ -10,6 +10,7 @@ EXAMPLES = (
     {"name": "booth", "samples": 3, "noise": 1.0},
     {"name": "linear_regression", "dataset": ROWS},
     {"name": "logistic_regression", "dataset": ROWS},
+    {"name": "mlp", "dataset": ROWS},
 )
 
 
@@ -35,7 +36,7 @@ def compile_all() -> None:
             tape = tape_of(Adam())
             assert descent is not None and tape is not None
             registers = Registers(tape, len(start), 1, start.dtype)
-            registers.load(start[:, None], {0: 0, 1: start, 2: start})
+            registers.begin(start[:, None])
             trace = np.empty((1, len(start)), dtype=start.dtype)
             update = np.zeros(1, dtype=np.int64)
             epochs = Epochs(3, 1, 3, 0)

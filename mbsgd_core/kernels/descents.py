@@ -5,16 +5,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from mbsgd_core.kernels import linear, surface
+from mbsgd_core.kernels import dense, linear, smooth, surface
 from mbsgd_core.kernels.registers import Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
 from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.problems.models._dense import DenseSum
 from mbsgd_core.problems.models._linear import LinearSum
 from mbsgd_core.problems.models.linear_regression import SquaredSum
 from mbsgd_core.problems.models.logistic_regression import LogSum
 from mbsgd_core.problems.surfaces.base import SurfaceSum
 
 POINTS = 128  # evaluated side by side
+PARAMETERS = 2_000  # of a network; above it matrix products win
 
 
 class Epochs:
@@ -28,6 +30,7 @@ class Descent(ABC):
     """A problem's compiled form: makes updates in a rule's registers."""
 
     runs_are_lanes = False  # True: lanes may have orders of their own
+    most_lanes = 128  # side by side
 
     @abstractmethod
     def descend(
@@ -75,6 +78,8 @@ class SurfaceDescent(Descent):
             start = first - 1 - epochs.epoch * epochs.per_epoch
             for order, out in zip(orders, noise, strict=True):
                 surface.batch_means(self.draws, order, start, epochs.size, epochs.per_epoch, epochs.samples, out)
+        if len(noise) < registers.lanes:  # lanes that share one order
+            noise = np.repeat(noise, registers.lanes, axis=0)
         surface.descend(
             self.field,
             surface_registers(self.registers, registers.lanes, self.draws.dtype),
@@ -122,11 +127,52 @@ class LinearDescent(Descent):
         )
 
     def objective(self, theta: np.ndarray) -> np.ndarray | None:
-        if self.bowl is None:
-            return None
         out = np.empty(len(theta), dtype=theta.dtype)
+        if self.bowl is None:
+            linear.evaluate(self.data, theta, out)
+            return out
         linear.bowl(*(np.asarray(part) for part in self.bowl), theta, out)
         return out
+
+
+class DenseDescent(Descent):
+    """A network of fully connected layers without dropout."""
+
+    most_lanes = 1
+
+    def __init__(self, total: DenseSum):
+        penalty = total.x.new_zeros(total.parameters) if total.penalty is None else total.penalty
+        self.data = tuple(t.contiguous().numpy() for t in (total.x, total.y.to(total.x.dtype), penalty))
+        widths = np.array([total.layers[0][0], *(out for _, out in total.layers)])
+        kinds = {"tanh": smooth.TANH, "relu": smooth.RELU, "sigmoid": smooth.SIGMOID}
+        losses = {"squared": dense.SQUARED, "log": dense.LOG, "softmax": dense.SOFTMAX}
+        self.net = widths, kinds[total.activation], losses[total.loss_name], bool(total.biases)
+
+    def descend(self, registers, rates, epochs, orders, keep, trace, first, lost):
+        dense.descend(
+            self.data,
+            self.net,
+            (epochs.size, epochs.per_epoch, epochs.samples, epochs.epoch),
+            orders[0],
+            registers.program,
+            rates,
+            registers.narrow,
+            registers.wide,
+            keep,
+            trace,
+            first,
+            lost,
+        )
+
+    def objective(self, theta: np.ndarray) -> np.ndarray:
+        out = np.empty(len(theta), dtype=theta.dtype)
+        dense.evaluate(self.data, self.net, theta, out)
+        return out
+
+
+def _is_small(total: DenseSum) -> bool:
+    """Whether loops beat matrix products, and every update draws nothing of its own."""
+    return not total.dropout and total.parameters <= PARAMETERS
 
 
 @lru_cache(maxsize=32)
@@ -137,6 +183,8 @@ def descent_of(total: FiniteSum) -> Descent | None:
             return SurfaceDescent(total)
         if isinstance(total, (SquaredSum, LogSum)) and total.x.device.type == "cpu":
             return LinearDescent(total)
+        if isinstance(total, DenseSum) and total.x.device.type == "cpu" and _is_small(total):
+            return DenseDescent(total)
     except NotRecordable:
         return None
     return None

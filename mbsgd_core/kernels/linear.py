@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mbsgd_core.kernels.machine import split, split_inside, step, watch
+from mbsgd_core.kernels.smooth import softplus_sum
 
 FEW = 8  # rows below which a batch is walked row by row
 
@@ -49,23 +50,24 @@ def _column_by_column(x_lying, y, count, logistic, wide, z):
 
 
 @split_inside
-def _lane_by_lane(x, y, order, begin, count, logistic, lanes, wide, z):
-    """Any rows, many lanes side by side: theta[p L + lane]; an empty order: the rows as they lie."""
-    one = wide.dtype.type(1)
-    for v in range(wide.shape[1]):
-        wide[1, v] = 0
+def _lane_by_lane(x, y, order, begin, count, logistic, cube, z):
+    """Any rows, many lanes side by side; an empty order: the rows as they lie."""
+    one, parameters, lanes = cube.dtype.type(1), cube.shape[1], cube.shape[2]
+    for p in range(parameters):
+        for lane in range(lanes):
+            cube[1, p, lane] = 0
     for k in range(begin, begin + count):
         i = order[k] if order.shape[0] else k
         for lane in range(lanes):
             z[lane] = 0
-        for p in range(x.shape[1]):
+        for p in range(parameters):
             for lane in range(lanes):
-                z[lane] += x[i, p] * wide[0, p * lanes + lane]
+                z[lane] += x[i, p] * cube[0, p, lane]
         for lane in range(lanes):
             z[lane] = _slope(z[lane], y[i], logistic, one)
-        for p in range(x.shape[1]):
+        for p in range(parameters):
             for lane in range(lanes):
-                wide[1, p * lanes + lane] += x[i, p] * z[lane]
+                cube[1, p, lane] += x[i, p] * z[lane]
 
 
 @split
@@ -81,7 +83,7 @@ def descend(data, logistic, batches, order, program, rates, narrow, wide, keep, 
     x, x_lying, y, penalty = data
     size, per_epoch, samples, epoch_of_order = batches
     lanes, width = narrow.shape[1], x.shape[1]
-    everything = order.shape[0] == 0
+    everything, cube = order.shape[0] == 0, wide.reshape(wide.shape[0], width, lanes)
     z = np.empty(max(lanes, samples if everything else size), dtype=wide.dtype)
     rows = np.empty((width, 0 if everything else size), dtype=wide.dtype)
     targets = np.empty(rows.shape[1], dtype=wide.dtype)
@@ -92,7 +94,7 @@ def descend(data, logistic, batches, order, program, rates, narrow, wide, keep, 
             begin = (epoch - epoch_of_order) * samples + position * size
             count = min(size, samples - position * size)
         if lanes > 1:
-            _lane_by_lane(x, y, order, begin, count, logistic, lanes, wide, z)
+            _lane_by_lane(x, y, order, begin, count, logistic, cube, z)
         elif everything:
             _column_by_column(x_lying, y, samples, logistic, wide, z)
         elif count < FEW:
@@ -104,14 +106,35 @@ def descend(data, logistic, batches, order, program, rates, narrow, wide, keep, 
                     rows[p, k] = x[order[begin + k], p]
             _column_by_column(rows, targets, count, logistic, wide, z)
         for p in range(width):
-            for v in range(p * lanes, (p + 1) * lanes):
-                wide[1, v] = wide[1, v] / count + penalty[p] * wide[0, v]
-        step(table, bounds, 0 if first + i == 1 else 1, rates, i, narrow, wide)
+            for lane in range(lanes):
+                cube[1, p, lane] = cube[1, p, lane] / count + penalty[p] * cube[0, p, lane]
+        step(table, bounds, 0 if first + i == 1 else 1, rates, i, narrow, wide, cube)
         if keep[i] >= 0:
             for v in range(wide.shape[1]):
                 trace[keep[i], v] = wide[0, v]
         if watch(wide, lanes, first + i, lost):
             break
+
+
+@split
+def evaluate(data, theta, out):
+    """The mean log-loss and the penalty at theta (K, P): out (K,)."""
+    _, x_lying, y, penalty = data
+    samples = y.shape[0]
+    z = np.empty((1, samples), dtype=theta.dtype)
+    bits = np.empty(samples, dtype=np.int64)
+    powers = bits.view(np.float64)
+    for k in range(theta.shape[0]):
+        for s in range(samples):
+            z[0, s] = 0
+        ridge = 0.0
+        for p in range(theta.shape[1]):
+            ridge += penalty[p] * theta[k, p] * theta[k, p]
+            for s in range(samples):
+                z[0, s] += theta[k, p] * x_lying[p, s]
+        for s in range(samples):
+            z[0, s] *= 1 - 2 * y[s]
+        out[k] = softplus_sum(z, 0, samples, bits, powers) / samples + 0.5 * ridge
 
 
 @split

@@ -105,14 +105,14 @@ def _seldom(operation, out, a, b, r):
 
 
 @exact_inside
-def step(table, bounds, segment, rates, i, narrow, wide):
+def step(table, bounds, segment, rates, i, narrow, wide, cube):
     """One update from the gradient in the wide register 1: theta (register 0) moves, the state is renewed.
 
     Args:
         table, bounds, segment: a rule's Program; segment 0 for the first update, else 1.
         rates, i: (n, L) learning rates, and which of them.
         narrow: (n, L) float64 registers.
-        wide: (w, P L) registers: parameter by parameter, the lanes side by side.
+        wide, cube: (w, P L) registers: parameter by parameter, the lanes side by side; the same as (w, P, L).
     """
     lanes, width = narrow.shape[1], wide.shape[1]
     for lane in range(lanes):
@@ -124,9 +124,9 @@ def step(table, bounds, segment, rates, i, narrow, wide):
             for v in range(width):
                 wide[out, v] = narrow[source, 0]
         else:
-            for v in range(0, width, lanes):
+            for p in range(cube.shape[1]):
                 for lane in range(lanes):
-                    wide[out, v + lane] = narrow[source, lane]
+                    cube[out, p, lane] = narrow[source, lane]
     execute(table, bounds[segment, WIDE_CODE], bounds[segment, NARROW_MOVES], wide)
     delta = table[bounds[segment, OUTPUTS], 0]
     for v in range(width):

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 
 from mbsgd_core.kernels.tape import NARROW, NotRecordable, Recording, RuleTape, record_rule
 
@@ -14,11 +13,17 @@ class Registers:
     """One run's registers for L lanes: theta and tensors of the state as (P L,) rows, numbers as (L,) rows."""
 
     def __init__(self, tape: RuleTape, parameters: int, lanes: int, dtype: Any, knobs: Mapping[str, np.ndarray] = {}):
-        self.program, self.leaves, self.lanes = tape.program, tape.leaves, lanes
+        self.program, self.leaves, self.start, self.lanes = tape.program, tape.leaves, tape.start, lanes
         self.narrow = filled(tape.recording.narrow_constants, tape.recording.narrow_count, lanes, np.float64)
         self.wide = filled(tape.recording.wide_constants, tape.recording.wide_count, parameters * lanes, dtype)
         for name, values in knobs.items():
             self.narrow[tape.knobs[name]] = values
+
+    def begin(self, theta: np.ndarray) -> None:
+        """Put in theta (P, L or 1) and the state before the first update."""
+        self.wide[0].reshape(-1, self.lanes)[:] = theta
+        for leaf in self.leaves:
+            (self.narrow if leaf.kind == NARROW else self.wide)[leaf.register] = self.start[leaf.place]
 
     def load(self, theta: np.ndarray, state: Mapping[int, Any]) -> None:
         """Put in theta (P, L) and the leaves of the state by their places: numbers, or tensors (P, L)."""
@@ -34,7 +39,7 @@ class Registers:
 def tape_of(rule: Any, knobs: tuple[str, ...] = ()) -> RuleTape | None:
     """The rule's tape, None if it is more than a straight line of arithmetic; cached."""
     try:
-        return record_rule(rule, rule.init(torch.zeros(1, 1)), knobs)
+        return record_rule(rule, knobs)
     except NotRecordable:
         return None
 

@@ -33,22 +33,23 @@ def descend(field, registers, noise, scales, program, rates, narrow, wide, keep,
     """
     lanes = narrow.shape[1]
     slopes, results, (table, bounds) = field.table, field.bounds[0, OUTPUTS], program
+    cube = wide.reshape(wide.shape[0], 2, lanes)
     for i in range(rates.shape[0]):
         for lane in range(lanes):
-            registers[0, lane], registers[1, lane] = wide[0, lane], wide[0, lanes + lane]
+            registers[0, lane], registers[1, lane] = cube[0, 0, lane], cube[0, 1, lane]
         execute(slopes, 0, results, registers)
         for axis in range(2):
-            slope, out = slopes[results + axis, 0], axis * lanes
+            slope = slopes[results + axis, 0]
             if noise.shape[0] == 0:
                 for lane in range(lanes):
-                    wide[1, out + lane] = registers[slope, lane]
+                    cube[1, axis, lane] = registers[slope, lane]
             elif scales:
                 for lane in range(lanes):
-                    wide[1, out + lane] = registers[slope, lane] * (1 + noise[i, 0, lane])
+                    cube[1, axis, lane] = registers[slope, lane] * (1 + noise[i, 0, lane])
             else:
                 for lane in range(lanes):
-                    wide[1, out + lane] = registers[slope, lane] + noise[i, axis, lane]
-        step(table, bounds, 0 if first + i == 1 else 1, rates, i, narrow, wide)
+                    cube[1, axis, lane] = registers[slope, lane] + noise[i, axis, lane]
+        step(table, bounds, 0 if first + i == 1 else 1, rates, i, narrow, wide, cube)
         if keep[i] >= 0:
             for v in range(wide.shape[1]):
                 trace[keep[i], v] = wide[0, v]

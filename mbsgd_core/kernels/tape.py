@@ -246,21 +246,39 @@ class Leaf(NamedTuple):
     register: int
 
 
+class _Blank:
+    """Stands for theta while rule.init says what a state holds."""
+
+    shape = ()
+
+    def new_zeros(self, shape: tuple) -> "_Fill":
+        return _Fill(0.0)
+
+    def new_full(self, shape: tuple, value: "Value | float") -> "_Fill":
+        if isinstance(value, Value):
+            raise NotRecordable("the state begins with a swept knob")
+        return _Fill(value)
+
+
+class _Fill(NamedTuple):
+    value: float
+
+
 class RuleTape(NamedTuple):
     """A rule's update: wide registers 0 and 1 hold theta and the gradient, narrow register 0 the learning rate."""
 
     program: Program  # segment 0: the first update, whose state may be empty in part; 1: all others
     recording: Recording
     leaves: tuple[Leaf, ...]
+    start: dict[int, float]  # what each leaf begins with, by its place
     knobs: dict[str, int]  # swept knobs: their narrow registers
 
 
-def record_rule(rule: Any, state: tuple, knobs: Collection[str] = ()) -> RuleTape:
+def record_rule(rule: Any, knobs: Collection[str] = ()) -> RuleTape:
     """The tape of rule.update.
 
     Args:
         rule: its knobs are constants of the tape, except ...
-        state: what rule.init gives: None, numbers and tensors.
         knobs: ... those that differ between lanes ("momentum", "beta1": the first of `betas`).
 
     Raises:
@@ -268,11 +286,12 @@ def record_rule(rule: Any, state: tuple, knobs: Collection[str] = ()) -> RuleTap
     """
     tape = Tape()
     theta, gradient, learning_rate = tape.input(WIDE), tape.input(WIDE), tape.input(NARROW)
-    held: list[Value | None] = [
-        None if leaf is None else tape.input(NARROW if isinstance(leaf, (int, float)) else WIDE) for leaf in state
-    ]
     swept = {name: tape.input(NARROW, swept=True) for name in knobs}
     rule = _with_knobs(rule, swept)
+    state = rule.init(_Blank())
+    held: list[Value | None] = [
+        None if leaf is None else tape.input(WIDE if isinstance(leaf, _Fill) else NARROW) for leaf in state
+    ]
     for _ in range(2):
         given = tuple(None if leaf is None else leaf.clone() for leaf in held)
         delta, later = rule.update(gradient.clone(), given, theta.clone(), learning_rate.clone())
@@ -280,7 +299,18 @@ def record_rule(rule: Any, state: tuple, knobs: Collection[str] = ()) -> RuleTap
             raise NotRecordable("the rule gives no increment, or a state of another form")
         tape.end_segment([delta], _renewed(tape, held, later))
     leaves = tuple(Leaf(i, leaf.kind, leaf.place) for i, leaf in enumerate(held) if leaf is not None)
-    return RuleTape(tape.program(), tape.recording(), leaves, {name: value.place for name, value in swept.items()})
+    start = {leaf.place: _number(state[leaf.place]) for leaf in leaves}
+    places = {name: value.place for name, value in swept.items()}
+    return RuleTape(tape.program(), tape.recording(), leaves, start, places)
+
+
+def _number(leaf: Any) -> float:
+    """What a leaf begins with; one that is not there yet begins with nothing, 0."""
+    if isinstance(leaf, _Fill):
+        return leaf.value
+    if leaf is None or isinstance(leaf, (int, float)):
+        return leaf or 0.0
+    raise NotRecordable("the state begins with more than numbers")
 
 
 def _renewed(tape: Tape, held: list["Value | None"], later: tuple) -> list[tuple["Value", "Value"]]:
