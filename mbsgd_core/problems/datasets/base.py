@@ -16,7 +16,7 @@ Task = Literal["regression", "classification", "any"]
 class Table(NamedTuple):
     """N rows in original units."""
 
-    x: np.ndarray  # (N, D) float64
+    x: np.ndarray  # (N, D) float64; images may be uint8, which models read as float32
     y: np.ndarray  # (N,) float64: a target, or the class 0, 1, 2 ...
     features: tuple[str, ...]  # D names
     target: str  # what y is, with its unit
@@ -34,10 +34,27 @@ class Dataset(NamedItem):
     task: ClassVar[Task]  # "any": the model decides what y means
     telling: ClassVar[tuple[str, ...]] = ()  # features whose two-parameter picture is worth a look; () = the first
     own_split: ClassVar[bool] = True  # False: no part is held out unless test_fraction says so
+    shape: ClassVar[tuple[int, ...]] = ()  # of an image: (channels, height, width), D numbers row by row; () = columns
+    white: ClassVar[float] = 1.0  # the largest value of a pixel: models see pixels / white
+    pixel_statistics: ClassVar[tuple[float, float] | None] = None  # mean and deviation of pixels / white, if published
 
     @abstractmethod
     def table(self, seed: int) -> Table:
         """The rows; only generated data depend on the seed, and only in their values, never in their number."""
+
+    def test_table(self, seed: int) -> Table | None:
+        """The test rows of a data set that comes with its own; None where a part of `table` is held out."""
+        return None
+
+    def counts(self) -> tuple[int, int]:
+        """(rows of `table`, rows of `test_table` or 0), for any seed; large data know them without being read."""
+        test = self.test_table(0)
+        return len(self.table(0).y), 0 if test is None else len(test.y)
+
+    def header(self) -> Table:
+        """`table` without its rows, for any seed; large data know it without being read."""
+        table = self.table(0)
+        return table._replace(x=table.x[:0], y=table.y[:0])
 
 
 def stored(name: str) -> dict[str, np.ndarray]:

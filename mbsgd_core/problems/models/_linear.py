@@ -23,15 +23,15 @@ class LinearModel(DataProblem):
 
     @property
     def parameter_count(self) -> int:
-        return self.columns(0).x.shape[1] + self.intercept
+        return len(self.header.features) + self.intercept
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        return self.columns(0).features + (("intercept",) if self.intercept else ())
+        return self.header.features + (("intercept",) if self.intercept else ())
 
     @property
     def axis_labels(self) -> tuple[str, ...]:
-        table = self.columns(0)
+        table = self.header
         units = ("standard deviation",) * len(table.features) if self.standardize else table.units
         per = [f" (per {unit})" if unit else "" for unit in units or ("",) * len(table.features)]
         names = (f"{self.coefficient} of {name}{unit}" for name, unit in zip(table.features, per, strict=True))
@@ -132,6 +132,7 @@ class LinearSum(FiniteSum):
         self.x_test = torch.tensor(data.x_test, dtype=dtype, device=device)
         self.y_test = torch.tensor(data.y_test, dtype=dtype, device=device)
         self.samples, self.parameters = self.x.shape
+        self.columns = self.parameters - problem.intercept  # D
         self.penalty = torch.tensor(problem.penalty(), dtype=dtype, device=device) if problem.l2 else None
         self._all = (self.x, self.x.T.contiguous(), self.y[None])
 
@@ -155,6 +156,13 @@ class LinearSum(FiniteSum):
 
     def objective(self, theta: "Tensor") -> "Tensor":
         return self.loss(theta @ self.x.T, self.y).mean(-1) + self._ridge(theta)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return ((1, self.columns), (1,)) if self.columns < self.parameters else ((1, self.columns),)
+
+    def predict(self, theta: "Tensor", rows: "Tensor") -> "Tensor":
+        return (rows @ theta[: self.columns] + theta[self.columns :].sum())[:, None]  # the sum of one or of nothing
 
     def gather(self, indices: "Tensor") -> Sequence[Batch]:
         x, y = self.x[indices], self.y[indices]  # (n, R, B, P), (n, R, B)

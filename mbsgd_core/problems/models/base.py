@@ -2,43 +2,36 @@
 
 import difflib
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import SerializeAsAny, field_validator, model_validator
 
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.knobs import Flag, Real, Text, knob
+from mbsgd_core.knobs import Flag, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
-from mbsgd_core.random import stream
+from mbsgd_core.problems.models import _rows
+from mbsgd_core.problems.models._rows import Prepared, held_out_rows
 from mbsgd_core.registry import discover, pick
 
-
-class Prepared(NamedTuple):
-    """The rows as the model sees them: standardised columns, a column of ones last if there is an intercept."""
-
-    x: np.ndarray  # (N, P or D) training rows
-    y: np.ndarray  # (N,)
-    x_test: np.ndarray  # (T, ...) held-out rows, T may be 0
-    y_test: np.ndarray
-    mean: np.ndarray  # (D,) of the training rows; zeros if not standardised
-    deviation: np.ndarray  # (D,) ddof 0; ones where a column is constant or not standardised
-    table: Table  # the chosen columns in original units
-    rows: np.ndarray  # (N,) the table's row of each training sample
+__all__ = ["DataProblem", "Prepared", "dataset_names", "held_out_rows"]
 
 
 class DataProblem(Problem):
     """A model on a data set. theta holds the weights first, the intercept last."""
 
-    task: ClassVar[Task]
+    task: ClassVar[Task]  # "any": the data decide, see `learns`
+    ones: ClassVar[bool] = True  # whether the intercept is a last column of ones
 
     dataset: SerializeAsAny[Dataset] = knob(label="Data set", help="Where the rows come from.")
     features: tuple[Text, ...] | None = knob(
         None, label="Features", help="The columns used; null takes all of them.", min_length=1
     )
     standardize: Flag = knob(
-        True, label="Standardise", help="Give every column mean 0 and standard deviation 1 (training rows, ddof 0)."
+        True,
+        label="Standardise",
+        help="Give every column mean 0 and standard deviation 1 (training rows, ddof 0); images: all pixels together.",
     )
     intercept: Flag = knob(True, label="Intercept", help="Add a constant term, the last of theta; never penalised.")
     l2: Real = knob(
@@ -52,6 +45,29 @@ class DataProblem(Problem):
         lt=1,
         page=(0.0, 0.5),
     )
+    train_rows: Whole | None = knob(
+        None,
+        label="Training rows",
+        help="Train on so many rows only, the same share of every class; null: on all. The test rows stay.",
+        ge=1,
+        page=(1, 60_000),
+    )
+    imbalance: Real = knob(
+        0.0,
+        label="Imbalance",
+        help="Share of the last class's training rows that is left out; 0: none. The test rows stay.",
+        ge=0,
+        lt=1,
+        page=(0.0, 0.99),
+    )
+    label_noise: Real = knob(
+        0.0,
+        label="Label noise",
+        help="Share of the training labels that is replaced by another class at random; test labels stay right.",
+        ge=0,
+        le=1,
+        page=(0.0, 0.9),
+    )
 
     @field_validator("dataset", mode="before")
     @classmethod
@@ -60,18 +76,22 @@ class DataProblem(Problem):
 
     @model_validator(mode="after")
     def _fits(self) -> "DataProblem":
-        if self.dataset.task not in (self.task, "any"):
+        if "any" not in (self.task, self.dataset.task) and self.task != self.dataset.task:
             fitting = ", ".join(dataset_names(self.task))
             raise ExperimentError(
                 f"{self.dataset.title} is for {self.dataset.task}; {self.title} needs data for {self.task}: {fitting}",
                 ("dataset",),
             )
-        table = self.columns(0)
-        if self.sample_count < 1:
+        header = self.header
+        if "any" not in (self.task, header.task) and self.task != header.task:
             raise ExperimentError(
-                f"given {self.test_fraction}; of {len(table.y)} rows none is left to train on; lower it",
-                ("test_fraction",),
+                f"{header.target} is for {header.task}; {self.title} needs a target for {self.task}; choose another",
+                ("dataset", "target"),
             )
+        self._rows_fit()
+        if self.dataset.shape:
+            return self
+        table = self.columns(0)
         with np.errstate(over="ignore", invalid="ignore"):
             spread = table.x.std(0)
         if self.standardize and not np.isfinite(spread).all():
@@ -83,37 +103,109 @@ class DataProblem(Problem):
             )
         return self
 
+    def _rows_fit(self) -> None:
+        """Whether the knobs that choose rows and labels leave something to train on."""
+        if self.test_fraction is not None and self.dataset.counts()[1]:
+            raise ExperimentError(
+                f"given {self.test_fraction}; {self.dataset.title} has test rows of its own; leave it null",
+                ("test_fraction",),
+            )
+        if self._untouched < 1:
+            raise ExperimentError(
+                f"given {self.test_fraction}; of {self.dataset.counts()[0]} rows none is left to train on; lower it",
+                ("test_fraction",),
+            )
+        for name in ("imbalance", "label_noise"):
+            if getattr(self, name) and self.learns != "classification":
+                raise ExperimentError(
+                    f"given {getattr(self, name)}; {self.title} predicts a number here and there are no classes; "
+                    "leave it 0",
+                    (name,),
+                )
+        available = self._untouched - self._left_out
+        if available < 1:
+            raise ExperimentError(f"given {self.imbalance}; no row is left to train on; lower it", ("imbalance",))
+        if self.train_rows is not None and self.train_rows > available:
+            raise ExperimentError(
+                f"given {self.train_rows}; there are {available} rows to train on, so it should be 1 to {available}",
+                ("train_rows",),
+            )
+
     @classmethod
     def plane_settings(cls, dataset: Dataset) -> dict[str, Any]:
         """The settings that leave two parameters: slope and intercept of one feature, or the weights of two."""
-        features = dataset.telling or dataset.table(0).features
+        features = dataset.telling or dataset.header().features
         line = cls.task == "regression"
         return {"features": list(features[: 1 if line else 2]), "intercept": line}
+
+    @property
+    def learns(self) -> Task:
+        """What y is to this model on these data: "regression" or "classification"."""
+        return self.task
+
+    @property
+    def class_count(self) -> int:
+        """Classes of the data, at least 2; labels are 0 ... class_count - 1."""
+        return _class_count(self.dataset)
+
+    @property
+    def header(self) -> Table:
+        """The chosen features of the data set's table, without rows."""
+        return _header(self.dataset, self.features)
 
     def columns(self, seed: int) -> Table:
         """The data set's table with the chosen features only."""
         return _columns(self.dataset, self.features, seed)
 
+    def own_test(self, seed: int) -> Table | None:
+        """The data set's own test rows with the chosen features only, if it has such rows."""
+        table = self.dataset.test_table(seed)
+        return None if table is None else _chosen(table, self.features)
+
     @property
     def held_out(self) -> float:
-        """The test share that is in force."""
+        """The test share that is in force; 0 where the data set has test rows of its own."""
         if self.test_fraction is not None:
             return self.test_fraction
+        if self.dataset.counts()[1]:
+            return 0.0
         return 0.2 if self.dataset.own_split and self.parameter_count > 2 else 0.0
 
     @property
     def sample_count(self) -> int:
-        rows = len(self.columns(0).y)
+        return self.train_rows if self.train_rows is not None else self._untouched - self._left_out
+
+    @property
+    def _untouched(self) -> int:
+        """Training rows before any is left out."""
+        rows, _ = self.dataset.counts()
         return rows - round(rows * self.held_out)
 
+    @property
+    def _left_out(self) -> int:
+        return _rows.left_out(self) if self.imbalance else 0
+
     def prepare(self, seed: int) -> Prepared:
-        """Split, standardise and add the intercept's column; cached."""
-        return _prepare(self, seed)
+        """Split, thin out, relabel, standardise and, for linear models, add the intercept's column; cached."""
+        return _rows.prepare(self, seed)
+
+
+@lru_cache(maxsize=64)
+def _class_count(dataset: Dataset) -> int:
+    return max(2, len(dataset.header().classes) or int(dataset.table(0).y.max()) + 1)
+
+
+@lru_cache(maxsize=64)
+def _header(dataset: Dataset, features: tuple[str, ...] | None) -> Table:
+    return _chosen(dataset.header(), features)
 
 
 @lru_cache(maxsize=64)
 def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> Table:
-    table = dataset.table(seed)
+    return _chosen(dataset.table(seed), features)
+
+
+def _chosen(table: Table, features: tuple[str, ...] | None) -> Table:
     if features is None:
         return table
     for name in features:
@@ -126,54 +218,6 @@ def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> T
     at = [table.features.index(name) for name in features]
     units = tuple(table.units[i] for i in at) if table.units else ()
     return table._replace(x=table.x[:, at], features=features, units=units)
-
-
-@lru_cache(maxsize=32)
-def _prepare(problem: DataProblem, seed: int) -> Prepared:
-    table = problem.columns(seed)
-    rows = np.arange(len(table.y))
-    test = held_out_rows(table.y, problem.held_out, seed, stratify=problem.task == "classification")
-    train = np.setdiff1d(rows, test)
-    x = table.x[train]
-    mean, deviation = np.zeros(x.shape[1]), np.ones(x.shape[1])
-    if problem.standardize:
-        mean, deviation = x.mean(0), x.std(0)
-        # A constant column is only centred. Its computed deviation may be 1e-17 instead of 0, so compare the values.
-        constant = (x == x[0]).all(0)
-        mean[constant] = x[0, constant]
-        deviation[constant | (deviation == 0)] = 1.0
-
-    def seen(part: np.ndarray) -> np.ndarray:
-        scaled = (part - mean) / deviation
-        return np.hstack([scaled, np.ones((len(scaled), 1))]) if problem.intercept else scaled
-
-    return Prepared(seen(x), table.y[train], seen(table.x[test]), table.y[test], mean, deviation, table, train)
-
-
-def held_out_rows(y: np.ndarray, share: float, seed: int, stratify: bool) -> np.ndarray:
-    """The rows of the test split, sorted: round(N share) of them, drawn by the seed.
-
-    Args:
-        y: (N,) targets or classes.
-        share: of the rows, 0 ... 1.
-        seed: the experiment's.
-        stratify: take the same share of every class, up to rounding (largest remainders first).
-
-    Example:
-        >>> y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-        >>> y[held_out_rows(y, 0.5, seed=0, stratify=True)]
-        array([0, 0, 1, 1])
-    """
-    total = round(len(y) * share)
-    order = stream(seed, "split").permutation(len(y))
-    if not stratify:
-        return np.sort(order[:total])
-    groups = [order[y[order] == c] for c in np.unique(y)]
-    exact = np.array([len(g) * share for g in groups])
-    counts = np.floor(exact).astype(int)
-    for i in np.argsort(counts - exact, kind="stable")[: total - counts.sum()]:
-        counts[i] += 1
-    return np.sort(np.concatenate([g[:n] for g, n in zip(groups, counts, strict=True)]))
 
 
 def dataset_names(task: Task = "any") -> list[str]:

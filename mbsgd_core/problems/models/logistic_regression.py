@@ -37,7 +37,8 @@ class LogisticRegression(LinearModel):
 
     @model_validator(mode="after")
     def _two_classes(self) -> "LogisticRegression":
-        labels = np.unique(self.columns(0).y)
+        named = self.dataset.task == "classification"  # then the classes are known without their rows
+        labels = np.arange(len(self.header.classes)) if named else np.unique(self.columns(0).y)
         if not np.isin(labels, (0, 1)).all():
             shown = ", ".join(f"{label:g}" for label in labels[:5]) + (" ..." if len(labels) > 5 else "")
             raise ExperimentError(
