@@ -7,6 +7,7 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures.plane import Plane
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.surfaces.base import SurfaceSum
 from mbsgd_core.samplers.base import Sampler
@@ -19,12 +20,13 @@ BATCH_LIMIT = 100_000  # indices sent along
 
 def width(total: FiniteSum) -> int:
     """Numbers that one evaluation of the objective or of the full gradient touches."""
-    return 1 if isinstance(total, SurfaceSum) else total.samples * (1 + total.parameters // 8)
+    return 1 if isinstance(total, SurfaceSum) else total.samples * max(total.width, 1 + total.parameters // 8)
 
 
 def _tensor(total: FiniteSum, values: np.ndarray) -> torch.Tensor:
     start = total.start()
-    return torch.as_tensor(values, dtype=start.dtype, device=start.device)
+    # Copied: torch's memory starts on 64 bytes, numpy's on 16, and kernels round by it.
+    return torch.tensor(values, dtype=start.dtype, device=start.device)
 
 
 def _numpy(tensor: torch.Tensor) -> np.ndarray:
@@ -36,6 +38,17 @@ def losses(total: FiniteSum, theta: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         parts = _tensor(total, theta).split(max(1, BLOCK // width(total)))
         return np.concatenate([_numpy(total.objective(part)) for part in parts])
+
+
+def together(total: FiniteSum) -> int:
+    """How many thetas of a plane are evaluated together."""
+    return max(1, BLOCK // max(width(total), total.parameters))
+
+
+def plane_losses(total: FiniteSum, drawn: Plane, points: np.ndarray) -> np.ndarray:
+    """The objective at points (n, 2) of a plane: (n,). Few of them are lifted at once: a net's theta is long."""
+    groups = np.split(points, range(together(total), len(points), together(total)))
+    return np.concatenate([losses(total, drawn.lift(group)) for group in groups])
 
 
 def path_losses(total: FiniteSum, theta: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def sample_gradients(problem: FiniteSum, theta: np.ndarray) -> np.ndarray:
     """The gradient of every sample's loss at theta (P,), as (m, P) float64."""
     start = problem.start()
     at = torch.as_tensor(np.array(theta), dtype=start.dtype, device=start.device)
-    return problem.sample_gradients(at).detach().cpu().numpy().astype(np.float64)
+    return problem.sample_gradients(at).detach().cpu().numpy().astype(np.float64, copy=False)
 
 
 def covariance(gradients: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ def simple_scale(gradients: np.ndarray) -> float:
 
     Infinite at a stationary point. Reference: McCandlish et al. 2018, eq. 2.9.
     """
-    return _ratio(trace(gradients), float((gradients.mean(0) ** 2).sum()))
+    return ratio(trace(gradients), float((gradients.mean(0) ** 2).sum()))
 
 
 def relative(gradients: np.ndarray, batch_size: int, replacement: bool) -> float:
@@ -68,7 +68,8 @@ def relative(gradients: np.ndarray, batch_size: int, replacement: bool) -> float
     return math.sqrt(factor * simple_scale(gradients)) if factor else 0.0
 
 
-def _ratio(noise: float, signal: float) -> float:
+def ratio(noise: float, signal: float) -> float:
+    """noise / signal; infinite where the signal is none."""
     if noise == 0:
         return 0.0
     # At a minimum the gradient is rounding: twelve decades below the noise counts as none.

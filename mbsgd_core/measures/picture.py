@@ -15,10 +15,12 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import along, ensemble, noise, plane, verdict
 from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, draws_with_replacement, start_of
+from mbsgd_core.measures.glance import Glance, at, last_sound, outline
 from mbsgd_core.measures.plane import Plane, Window
 from mbsgd_core.measures.text import number, point, share
 from mbsgd_core.measures.truth import Truth, truth
 from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.types import Trace
@@ -30,7 +32,11 @@ DECADES = 1_000  # heights that span more than this ratio are drawn on a log sca
 
 
 def picture(
-    experiment: Experiment, traces: Sequence[Trace], seconds_per_update: Sequence[float], size: int = GRID
+    experiment: Experiment,
+    traces: Sequence[Trace],
+    seconds_per_update: Sequence[float],
+    size: int = GRID,
+    glance: Glance | None = None,
 ) -> dict[str, Any]:
     """What the page shows of a finished or unfinished comparison.
 
@@ -39,11 +45,16 @@ def picture(
         traces: one a lane, with record 0.
         seconds_per_update: measured, one a lane.
         size: the grid of the surface is size x size.
+        glance: for a picture of few records, and of gradients at the cursor alone; all by default, and where there are
+            few anyway. What is said of a lane is said of all its records.
 
     Returns:
-        {"key", "problem", "data", "lanes", "target", "sentence", "finished", "plane", "arrays"}; all but "plane" and
-        "arrays" are strict JSON values. Pass "plane" on to `at_cursor`.
+        {"key", "problem", "data", "lanes", "target", "sentence", "finished", "thinned", "plane", "arrays"}; all but
+        "plane", "arrays" and "thinned" are strict JSON values. Pass "plane" on to `at_cursor`; "thinned" is the glance
+        that left something out, None where all is there.
     """
+    if glance is not None and all(len(trace.update) <= glance.most for trace in traces):
+        glance = None
     known, total = truth(experiment), engine.finite_sum(experiment)
     drawn = _plane(experiment, traces)
     view = _window(experiment, traces, drawn, known)
@@ -53,7 +64,7 @@ def picture(
     goal = verdict.target(list(traces), known.value)
     lanes = []
     for i, (trace, seconds) in enumerate(zip(traces, seconds_per_update, strict=True)):
-        lane, own = _lane(experiment, i, trace, float(seconds), drawn, known, goal.loss)
+        lane, own = _lane(experiment, i, trace, float(seconds), drawn, known, goal.loss, glance)
         lanes.append(lane)
         arrays |= {f"lane{i}/{name}": value for name, value in own.items()}
     rows, labels = [lane["verdict"] for lane in lanes], [lane["label"] for lane in lanes]
@@ -66,6 +77,7 @@ def picture(
         "target": {"loss": goal.loss, "text": goal.text},
         "sentence": {c: verdict.sentence(c, labels, rows, finished) for c in verdict.CLOCKS},
         "finished": finished,
+        "thinned": glance,
         "plane": drawn,
         "arrays": arrays | points,
     }
@@ -75,14 +87,7 @@ def _plane(experiment: Experiment, traces: Sequence[Trace]) -> Plane:
     parameters = experiment.problem.parameter_count
     if parameters <= 2:
         return plane.whole(parameters)
-    return plane.fit([_near(t) for t in traces], np.array(start_of(experiment)))
-
-
-def _near(trace: Trace) -> np.ndarray:
-    """The iterates of the first run that are not on their way to infinity, (k, P)."""
-    loss = trace.loss[0]
-    with np.errstate(invalid="ignore"):
-        return trace.theta[0][loss <= loss[0] + 10 * max(abs(loss[0]), 1e-300)]
+    return plane.fit([plane.near(t) for t in traces], np.array(start_of(experiment)))
 
 
 def _window(experiment: Experiment, traces: Sequence[Trace], drawn: Plane, known: Truth) -> Window:
@@ -97,7 +102,7 @@ def _window(experiment: Experiment, traces: Sequence[Trace], drawn: Plane, known
     if drawn.explained is None and known.minimizers:
         best = drawn.project(np.array(known.minimizers))
         return plane.window(np.concatenate([start[None], best, 2 * best - start]))
-    return plane.window(np.concatenate([start[None], *(drawn.project(_near(t)) for t in traces)]))
+    return plane.window(np.concatenate([start[None], *(drawn.project(plane.near(t)) for t in traces)]))
 
 
 @lru_cache(maxsize=8)
@@ -110,7 +115,7 @@ def _grid(total: FiniteSum, drawn: Plane, view: Window, size: int) -> tuple[np.n
     size = int(max(12, min(size, (GRID_WORK / along.width(total)) ** 0.5)))
     xs, ys = np.linspace(*view[:2], size), np.linspace(*view[2:], size)
     points = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
-    return xs, ys, along.losses(total, drawn.lift(points)).reshape(size, size)
+    return xs, ys, along.plane_losses(total, drawn, points).reshape(size, size)
 
 
 def _key(experiment: Experiment, view: Window) -> str:
@@ -167,28 +172,44 @@ def _steep(heights: np.ndarray, lowest: float | None) -> bool:
 
 
 def _lane(
-    experiment: Experiment, i: int, trace: Trace, seconds: float, drawn: Plane, known: Truth, goal: float | None
+    experiment: Experiment,
+    i: int,
+    trace: Trace,
+    seconds: float,
+    drawn: Plane,
+    known: Truth,
+    goal: float | None,
+    glance: Glance | None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A lane's header values and its arrays."""
     lane, samples = experiment.lanes[i], experiment.problem.sample_count
     found = diagnose(experiment, i, trace, known.value)
     row = verdict.verdict(experiment, i, trace, seconds, known.value, goal, start_noise(experiment, i), found)
-    theta, runs = trace.theta[0], trace.loss.shape[0]
+    path, runs = drawn.project(trace.theta[0]), trace.loss.shape[0]
+    few = near = trace
+    looked_at = None
+    if glance is not None:
+        curves = np.column_stack([path, trace.loss[0]])
+        cursor = glance.cursor(trace, experiment.updates_per_epoch(i), seconds)
+        close = np.unique([cursor, min(cursor, last_sound(curves))])
+        kept = np.union1d(outline(curves, glance.most), close)
+        path, few, near, looked_at = path[kept], at(trace, kept), at(trace, close), np.searchsorted(kept, close)
+    theta = few.theta[0]
     arrays = {
-        "theta": drawn.project(theta),
-        "loss": trace.loss[0],
-        "update": trace.update,
-        "samples": trace.samples,
-        "rate": trace.learning_rate,
-        "gradient": drawn.turn(along.gradients(engine.finite_sum(experiment), theta)),
-        "batch_gradient": drawn.turn(along.next_batch_gradients(experiment, i, trace)),
+        "theta": path,
+        "loss": few.loss[0],
+        "update": few.update,
+        "samples": few.samples,
+        "rate": few.learning_rate,
+        "gradient": drawn.turn(along.gradients(engine.finite_sum(experiment), near.theta[0])),
+        "batch_gradient": drawn.turn(along.next_batch_gradients(experiment, i, near)),
     }
     batch = along.all_batches(experiment, i, int(trace.update[-1]))
     if batch is not None:
         arrays["batch"] = batch
     if drawn.explained is not None:
         arrays["out_of_plane"] = drawn.distance(theta)
-        arrays["plane_loss"] = along.path_losses(engine.finite_sum(experiment), drawn.lift(drawn.project(theta)))
+        arrays["plane_loss"] = along.path_losses(engine.finite_sum(experiment), drawn.lift(path))
     spread = ensemble.spread(trace, drawn) if runs > 1 else {}
     sizes = lane.sampler.sizes(samples)
     header = {
@@ -198,7 +219,8 @@ def _lane(
         "updates": experiment.updates(i),
         "updates_per_epoch": len(sizes),
         "seconds_per_update": seconds,
-        "records": len(trace.update),
+        "records": len(few.update),
+        "looked_at": None if looked_at is None else looked_at.tolist(),  # the records of the gradients; all if None
         "runs": runs,
         "diverged_at": found.diverged_at,
         "summary": _summary(lane.label, trace, row, found),
@@ -251,7 +273,7 @@ def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
 def _data(experiment: Experiment) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
     """The rows behind a model of one feature, or of two features and two classes, in original units."""
     problem = experiment.problem
-    if not isinstance(problem, DataProblem) or problem.sample_count > DATA_ROWS:
+    if not isinstance(problem, LinearModel) or problem.sample_count > DATA_ROWS:
         return None, {}
     prepared = problem.prepare(experiment.seed)
     table = prepared.table
@@ -269,4 +291,4 @@ def _data(experiment: Experiment) -> tuple[dict[str, Any] | None, dict[str, np.n
         "deviation": prepared.deviation.tolist(),
         "intercept": problem.intercept,
     }
-    return header, {"data/x": table.x[prepared.rows], "data/y": table.y[prepared.rows]}
+    return header, {"data/x": table.x[prepared.rows], "data/y": prepared.y}

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mbsgd_core.types import Trace
+
+COLUMNS = 1_000_000  # numbers of the paths that are looked at at once
 Window = tuple[float, float, float, float]
 
 
@@ -53,25 +56,42 @@ def fit(paths: Sequence[np.ndarray], start: np.ndarray) -> Plane:
     Reference: Li et al. 2018, "Visualizing the loss landscape of neural nets", section 7.
     """
     paths = [path for path in paths if len(path)] or [start[None]]
-    origin = np.mean([path.mean(0) for path in paths], axis=0)
-    rows = np.concatenate([(path - origin) / np.sqrt(len(path)) for path in paths])
-    variances, axes = _principal(rows)
+    origin = np.mean([path.mean(0, dtype=np.float64) for path in paths], axis=0)
+    variances, axes = _principal(paths, origin)
     total = variances.sum()
     axes = axes[:, :2] * np.where((start - origin) @ axes[:, :2] > 0, -1.0, 1.0)
     first, second = variances[:2] / total if total > 0 else (0.0, 0.0)
     return Plane(origin, axes, (float(first), float(second)))
 
 
-def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(variances, directions) of rows, largest first, at least two: (>= 2,), (P, >= 2)."""
-    count, parameters = rows.shape
+def _principal(paths: Sequence[np.ndarray], origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(variances, directions) of the paths about the origin, largest first, at least two: (>= 2,), (P, >= 2).
+
+    Long vectors are taken a few columns at a time, since the paths of a net are large and their copies would be too.
+    """
+    count, parameters = sum(len(path) for path in paths), len(origin)
+
+    def rows(columns: slice) -> np.ndarray:
+        return np.concatenate([(path[:, columns] - origin[columns]) / np.sqrt(len(path)) for path in paths])
+
     if parameters <= count:
-        variances, axes = np.linalg.eigh(rows.T @ rows)
+        every = rows(slice(None))
+        variances, axes = np.linalg.eigh(every.T @ every)
         return np.clip(variances[::-1], 0, None), axes[:, ::-1]
-    _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
-    if count == 1:  # a single point: any second direction will do
-        lengths, axes = np.append(lengths, 0.0), np.linalg.qr(np.hstack([axes.T, np.eye(parameters)[:, :1]]))[0].T
-    return lengths**2, axes.T
+    step = max(1, COLUMNS // count)
+    blocks = [slice(first, first + step) for first in range(0, parameters, step)]
+    variances, mixes = np.linalg.eigh(sum(block @ block.T for block in map(rows, blocks)))
+    axes = np.concatenate([rows(columns).T @ mixes[:, :-3:-1] for columns in blocks])
+    # A second direction without length, or one that a single point lacks, becomes any that is orthogonal to the first.
+    axes = np.linalg.qr(np.hstack([axes, np.zeros((parameters, 2 - axes.shape[1]))]))[0]
+    return np.append(np.clip(variances[::-1], 0, None), 0.0), axes
+
+
+def near(trace: Trace) -> np.ndarray:
+    """The iterates of the first run that are not on their way to infinity, (k, P)."""
+    loss = trace.loss[0]
+    with np.errstate(invalid="ignore"):
+        return trace.theta[0][loss <= loss[0] + 10 * max(abs(loss[0]), 1e-300)]
 
 
 def window(points: np.ndarray, margin: float = 0.15, slimmest: float = 0.4) -> Window:

@@ -6,11 +6,11 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.diagnosis import Diagnosis
+from mbsgd_core.measures.glance import CLOCKS
 from mbsgd_core.measures.text import number
 from mbsgd_core.types import Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
-CLOCKS = ("updates", "samples", "epochs", "seconds")
 _BY = {"updates": "Per update", "samples": "Per sample", "epochs": "Per epoch", "seconds": "By the clock"}
 
 

@@ -16,6 +16,7 @@ from mbsgd_core.measures.picture import picture
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.types import Trace
+from tests.contract.test_problems import CHOSEN
 
 MEAN = {
     "name": "linear_regression",
@@ -30,8 +31,11 @@ BOWL = {"name": "quadratic", "noise": 1.0, "samples": 16}
 
 def default(name):
     cls = problems()[name]
+    if name in CHOSEN:
+        return {"name": name, **CHOSEN[name]}
     if issubclass(cls, DataProblem):
-        return {"name": name, "dataset": {"regression": "diabetes"}.get(cls.task, "breast_cancer")}
+        few = {} if cls.planar else {"train_rows": 60}
+        return {"name": name, "dataset": {"regression": "diabetes"}.get(cls.task, "breast_cancer"), **few}
     return {"name": name, "noise": 1.0} | ({"formula": "log(x) + y^2"} if name == "formula" else {})
 
 

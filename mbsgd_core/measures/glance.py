@@ -1,0 +1,76 @@
+"""What a picture needs that moves while a knob is dragged: few records that draw like many (floor 4)."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mbsgd_core.types import Trace
+
+CLOCKS = ("updates", "samples", "epochs", "seconds")
+SHARE = 4  # 1 / SHARE of what is kept are the first records, all of them: there a path runs, later it jitters
+
+
+class Glance(NamedTuple):
+    """How much of a run is looked at: about `most` records of a lane, and one of them, at the cursor, closely."""
+
+    most: int
+    clock: str = "updates"  # one of CLOCKS
+    time: float = math.inf  # by this clock; the cursor is at the last record that is not later
+
+    def cursor(self, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
+        """The record at the cursor.
+
+        Args:
+            trace: the lane's.
+            per_epoch: updates an epoch.
+            seconds_per_update: as measured.
+        """
+        unit = {"updates": 1.0, "epochs": 1 / max(per_epoch, 1), "seconds": seconds_per_update, "samples": 1.0}
+        times = (trace.samples if self.clock == "samples" else trace.update) * unit[self.clock]
+        return max(0, int(np.searchsorted(times, self.time * (1 + 1e-9), side="right")) - 1)
+
+
+def outline(curves: np.ndarray, most: int) -> np.ndarray:
+    """Which records to draw, ascending: the first ones, then in every piece of equal length the extremes of each curve.
+
+    So a zigzag keeps its width and a loss its spikes, whatever their period; an even thinning would fold them. The
+    last record is among them, and those on both sides of a divergence.
+
+    Args:
+        curves: (K, C), what is drawn of the records; what is not finite has diverged.
+        most: about so many are kept, at least 4C.
+
+    Returns:
+        Indices (k,), k <= most + 3; all K where they are no more than `most`.
+
+    Example:
+        >>> outline(np.array([[0.0], [3], [1], [2], [5], [4], [6], [6]]), 4).tolist()
+        [0, 2, 6, 7]
+    """
+    count, width = curves.shape
+    if count <= most:
+        return np.arange(count)
+    head = most // SHARE
+    length = -(-(count - head) // max(1, (most - head) // (2 * width)))
+    pieces = -(-(count - head) // length)
+    padded = np.concatenate([curves[head:], np.repeat(curves[-1:], head + pieces * length - count, axis=0)])
+    parted = padded.reshape(pieces, length, width)
+    lost = ~np.isfinite(parted)
+    low, high = np.where(lost, np.inf, parted).argmin(1), np.where(lost, -np.inf, parted).argmax(1)
+    extremes = head + np.arange(pieces)[:, None] * length + np.hstack([low, high])
+    last = last_sound(curves)
+    return np.unique(np.concatenate([np.arange(head), [last, min(last + 1, count - 1), count - 1], extremes.ravel()]))
+
+
+def last_sound(curves: np.ndarray) -> int:
+    """The last record before a divergence; the last one where there is none, 0 where nothing is finite."""
+    sound = np.isfinite(curves).all(1)
+    return len(sound) - 1 if sound.all() else max(0, int(sound.argmin()) - 1)
+
+
+def at(trace: Trace, kept: np.ndarray) -> Trace:
+    """The trace of these records alone."""
+    return Trace(
+        trace.update[kept], trace.samples[kept], trace.learning_rate[kept], trace.theta[:, kept], trace.loss[:, kept]
+    )
