@@ -96,6 +96,8 @@ def _rates(plan: Plan, state: State, stop: int) -> tuple[np.ndarray, tuple]:
 def rates_of(schedule: Schedule, now: tuple, per_epoch: int, made: int, stop: int) -> tuple[np.ndarray, tuple]:
     """The rates of the updates after `made` up to `stop`, (n,), and the schedule's state then."""
     each = 1 if schedule.interval == "update" else per_epoch
+    if not schedule.changes:
+        return np.full(stop - made, now[1]), (now[0] + stop // each - made // each, *now[1:])
     ends = np.arange(made // each, -(-stop // each)) * each + each  # of the intervals that are met
     rates = []
     for end in ends.tolist():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mbsgd_core.engine import compiled
 from mbsgd_core.engine.block import block
-from mbsgd_core.engine.plan import Plan, plan_of, records
+from mbsgd_core.engine.plan import Plan, plan_of
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
 
@@ -23,7 +23,11 @@ def init(experiment: Experiment, lane: int) -> State:
         >>> trace.theta[0].round(12).tolist()
         [[0.9, 0.0], [0.81, 0.0]]
     """
-    plan, method = plan_of(experiment, lane), experiment.lanes[lane]
+    return _start(plan_of(experiment, lane))
+
+
+def _start(plan: Plan) -> State:
+    experiment, method = plan.experiment, plan.method
     start = plan.problem.start()
     if experiment.start is not None:
         start = torch.tensor(experiment.start, dtype=start.dtype, device=start.device)
@@ -33,7 +37,7 @@ def init(experiment: Experiment, lane: int) -> State:
     first = _first_loss(plan, start)
     return State(
         experiment,
-        lane,
+        plan.lane,
         0,
         theta,
         method.rule.init(theta),
@@ -86,7 +90,13 @@ def advance(
     Returns:
         (state, trace): the trace holds the kept updates made by this call (not the start: see `snapshot`).
     """
-    plan, kept = plan_of(state.experiment, state.lane), records(state.experiment, state.lane, every)
+    return _advance(plan_of(state.experiment, state.lane), state, n, every, batch_losses, evaluate)
+
+
+def _advance(
+    plan: Plan, state: State, n: int, every: int | None, batch_losses: list[Tensor] | None, evaluate: bool
+) -> tuple[State, Trace]:
+    kept = plan.records(every)
     target, traces = min(state.update + n, plan.updates), []
     with torch.no_grad():
         while state.update < target and not (state.diverged_at >= 0).all():
@@ -104,8 +114,9 @@ def advance(
 
 def run(experiment: Experiment, lane: int, every: int | None = None, evaluate: bool = True) -> tuple[State, Trace]:
     """A whole lane: the final state, and the trace with record 0."""
-    start = init(experiment, lane)
-    state, trace = advance(start, plan_of(experiment, lane).updates, every, evaluate=evaluate)
+    plan = plan_of(experiment, lane)
+    start = _start(plan)
+    state, trace = _advance(plan, start, plan.updates, every, None, evaluate)
     return state, join([snapshot(start), trace])
 
 

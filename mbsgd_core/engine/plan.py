@@ -26,7 +26,7 @@ class Plan:
 
     def __init__(self, experiment: Experiment, lane: int):
         self.problem = finite_sum(experiment)
-        self.experiment, self.method = experiment, experiment.lanes[lane]
+        self.experiment, self.lane, self.method = experiment, lane, experiment.lanes[lane]
         self.sizes = self.method.sampler.sizes(self.problem.samples)  # of one epoch's batches
         self.per_epoch, self.updates = len(self.sizes), experiment.updates(lane)
         self.intervals = experiment.intervals(lane)
@@ -39,12 +39,14 @@ class Plan:
         size = self.sizes[0] if self.sizes else 1
         self.gather = _fit(runs * size * parameters)  # batches gathered at once, counted from the epoch's first
         self.block = _fit(runs * parameters)  # updates between two looks for divergence, counted from update 0
+        # Records evaluated at once, always as many, padded if need be: for large problems one by one.
         values = max(self.problem.samples * self.problem.width, parameters)
-        self.evaluate = min(64, _fit(runs * values))  # records evaluated at once
+        self.evaluate = min(64, _fit(runs * values)) if parameters <= FULL_PARAMETERS else 1
         self.draws = self.method.sampler.orders(experiment.seed, 1, 0, 1) is not None
         self.compiled = kernels.descent_for(self.problem, self.method.rule, self.method.schedule)
         start = self.problem.start().cpu().numpy()
         self.start = start if experiment.start is None else np.array(experiment.start, dtype=start.dtype)  # (P,)
+        self._records: dict[int | None, np.ndarray] = {}
         self._epoch = -1
         self._orders: np.ndarray | None = None
 
@@ -65,6 +67,12 @@ class Plan:
             self._epoch = epoch
             self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, self.problem.samples)
         return self._orders
+
+    def records(self, every: int | None) -> np.ndarray:
+        """The update numbers that are kept, as in the function `records`."""
+        if every not in self._records:
+            self._records[every] = records(self.experiment, self.lane, every)
+        return self._records[every]
 
     def spent(self, updates: np.ndarray) -> np.ndarray:
         """Gradients of single samples spent after so many updates."""

@@ -1,16 +1,17 @@
 """Fully connected networks, compiled (floor 3): backpropagation with vector code along the batch.
 
 A batch is walked in pieces of 64 samples that stay in the nearest cache. Rows of `units` are units (features, then the
-hidden units layer by layer, then outputs), its columns samples; `deltas` has the same shape.
+hidden units layer by layer, then outputs), its columns samples; `deltas` has the same shape. A few samples alone go one
+by one (`single`), with vector code along the layers.
 """
 
 import numpy as np
 
 from mbsgd_core.kernels.machine import split, split_inside, step, watch
+from mbsgd_core.kernels.single import LOG, SOFTMAX, SQUARED, gradient_of_one
 from mbsgd_core.kernels.smooth import RELU, TANH, activate, exp_of, softplus_sum
 
-PIECE = 64
-SQUARED, LOG, SOFTMAX = 0, 1, 2
+PIECE, FEW = 64, 4
 
 
 @split_inside
@@ -134,7 +135,9 @@ def descend(data, net, batches, order, program, rates, narrow, wide, keep, trace
     everything, cube = order.shape[0] == 0, wide.reshape(wide.shape[0], wide.shape[1], 1)
     units = np.empty((widths.sum(), PIECE), dtype=wide.dtype)
     deltas = np.empty_like(units)
-    bits = np.empty(PIECE, dtype=np.int64)
+    layers = np.empty((widths.shape[0], widths.max()), dtype=wide.dtype)
+    slopes = np.empty_like(layers)
+    bits = np.empty(max(PIECE, layers.shape[1]), dtype=np.int64)
     powers, classes = bits.view(np.float64), widths[-1]
     begin, count = 0, samples
     for i in range(rates.shape[0]):
@@ -144,7 +147,9 @@ def descend(data, net, batches, order, program, rates, narrow, wide, keep, trace
             count = min(size, samples - position * size)
         for p in range(wide.shape[1]):
             wide[1, p] = 0
-        for at in range(begin, begin + count, PIECE):
+        for k in range(begin, begin + count if count < FEW else begin):
+            gradient_of_one(x, y, order[k] if order.shape[0] else k, net, wide, layers, slopes, bits, powers)
+        for at in range(begin, begin + count if count >= FEW else begin, PIECE):
             few = min(PIECE, begin + count - at)
             top = _forward(x, order, at, few, wide, 0, widths, activation, biases, units, bits, powers)
             _slopes(y, order, at, few, loss, classes, top, units, deltas, bits, powers)

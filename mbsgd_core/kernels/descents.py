@@ -16,7 +16,7 @@ from mbsgd_core.problems.models.logistic_regression import LogSum
 from mbsgd_core.problems.surfaces.base import SurfaceSum
 
 POINTS = 128  # evaluated side by side
-PARAMETERS = 2_000  # of a network; above it matrix products win
+PARAMETERS = 5_000  # of a network; above it matrix products win
 
 
 class Epochs:

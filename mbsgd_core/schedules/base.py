@@ -17,6 +17,7 @@ class Schedule(NamedItem):
     """
 
     watches_objective: ClassVar[bool] = False
+    changes: ClassVar[bool] = True  # False: the rate of the start is that of every interval
 
     learning_rate: Real = knob(
         0.1,

@@ -1,10 +1,14 @@
 """The same rate for ever."""
 
+from typing import ClassVar
+
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
 class Constant(Schedule):
     """rate(t) = learning_rate."""
+
+    changes: ClassVar[bool] = False
 
     def init(self, intervals: int) -> ScheduleState:
         return (0, self.learning_rate)
