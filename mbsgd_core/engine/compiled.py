@@ -11,8 +11,7 @@ import torch
 
 from mbsgd_core.engine.block import beyond, objective_of
 from mbsgd_core.engine.plan import Plan
-from mbsgd_core.kernels.descents import Epochs
-from mbsgd_core.kernels.registers import Registers
+from mbsgd_core.kernels.registers import Epochs, Registers
 from mbsgd_core.kernels.tape import NARROW, Leaf
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.types import State, Trace

@@ -11,8 +11,7 @@ from mbsgd_core.engine.compiled import VISITS, rates_of
 from mbsgd_core.engine.lane import init
 from mbsgd_core.engine.plan import Plan, plan_of, records
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kernels.descents import Epochs
-from mbsgd_core.kernels.registers import Registers, tape_of
+from mbsgd_core.kernels.registers import Epochs, Registers, tape_of
 from mbsgd_core.kernels.tape import RuleTape
 from mbsgd_core.types import Outcome
 

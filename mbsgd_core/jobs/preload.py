@@ -9,6 +9,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: several threads a worker ar
 
 import torch
 
+from mbsgd_core import kernels
 from mbsgd_core.experiment import problems
 from mbsgd_core.measures import cursor, picture, suggestion  # noqa: F401
 from mbsgd_core.problems.datasets.base import Dataset
@@ -18,6 +19,7 @@ from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 
 torch.set_num_threads(1)
+kernels.load()
 problems()
 for base in (Sampler, Rule, Schedule, Dataset):
     discover(base.__module__.removesuffix(".base"), base)

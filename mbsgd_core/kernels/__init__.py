@@ -15,6 +15,14 @@ from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.samplers.reshuffle import Reshuffle
 
 
+def load() -> None:
+    """Bring the compiled code into this process, if there is any: a second that no visitor waits for."""
+    if is_ready():
+        from mbsgd_core.kernels.compile import compile_all
+
+        compile_all()
+
+
 def descent_for(total: Any, rule: Any, schedule: Any) -> Any:
     """(the compiled form of a problem, the tape of a rule), or None where torch has to do it."""
     if not is_ready() or (schedule.watches_objective and schedule.interval == "update"):

@@ -5,47 +5,10 @@ from time import perf_counter
 
 from mbsgd_core.kernels.ready import is_ready, stamp
 
-ROWS = {"name": "inline", "x": [[0.0], [1.0], [3.0]], "y": [0, 1, 1]}
-EXAMPLES = (
-    {"name": "booth", "samples": 3, "noise": 1.0},
-    {"name": "linear_regression", "dataset": ROWS},
-    {"name": "logistic_regression", "dataset": ROWS},
-    {"name": "mlp", "dataset": ROWS},
-)
-
-
-def compile_all() -> None:
-    """Run every body once in both dtypes; numba keeps what it compiled."""
-    import numpy as np
-    import torch
-
-    from mbsgd_core.experiment import problems
-    from mbsgd_core.kernels.descents import Epochs, descent_of
-    from mbsgd_core.kernels.registers import Registers, tape_of
-    from mbsgd_core.kernels.shuffle import permutations
-    from mbsgd_core.random import key
-    from mbsgd_core.rules.adam import Adam
-
-    orders = np.empty((1, 1, 3), dtype=np.int64)
-    permutations(*key(0, "order"), 1, 0, orders)
-    for example in EXAMPLES:
-        problem = problems()[str(example["name"])].model_validate({k: v for k, v in example.items() if k != "name"})
-        for dtype in (torch.float64, torch.float32):
-            total = problem.realize(0, dtype, "cpu")
-            descent, start = descent_of(total), total.start().numpy()
-            tape = tape_of(Adam())
-            assert descent is not None and tape is not None
-            registers = Registers(tape, len(start), 1, start.dtype)
-            registers.begin(start[:, None])
-            trace = np.empty((1, len(start)), dtype=start.dtype)
-            update = np.zeros(1, dtype=np.int64)
-            epochs = Epochs(3, 1, 3, 0)
-            descent.descend(registers, np.ones((1, 1)), epochs, orders[0], update, trace, 1, update.copy())
-            descent.objective(trace)
-
-
 if __name__ == "__main__":
     if not is_ready():
+        from mbsgd_core.kernels.compile import compile_all
+
         began = perf_counter()
         compile_all()
         stamp().parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from mbsgd_core.kernels import dense, linear, smooth, surface
-from mbsgd_core.kernels.registers import Registers, surface_registers
+from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models._dense import DenseSum
@@ -17,13 +17,6 @@ from mbsgd_core.problems.surfaces.base import SurfaceSum
 
 POINTS = 128  # evaluated side by side
 PARAMETERS = 5_000  # of a network; above it matrix products win
-
-
-class Epochs:
-    """The batches of updates `first` ...: batch size, batches an epoch, samples, and where the order begins."""
-
-    def __init__(self, size: int, per_epoch: int, samples: int, epoch: int):
-        self.size, self.per_epoch, self.samples, self.epoch = size, per_epoch, samples, epoch
 
 
 class Descent(ABC):
@@ -75,7 +68,7 @@ class SurfaceDescent(Descent):
         count = len(rates) if self.noisy and orders.shape[1] else 0
         noise = np.empty((len(orders), count, self.draws.shape[1]), dtype=self.draws.dtype)
         if count:
-            start = first - 1 - epochs.epoch * epochs.per_epoch
+            start = first - 1 - epochs.first * epochs.per_epoch
             for order, out in zip(orders, noise, strict=True):
                 surface.batch_means(self.draws, order, start, epochs.size, epochs.per_epoch, epochs.samples, out)
         if len(noise) < registers.lanes:  # lanes that share one order
@@ -114,7 +107,7 @@ class LinearDescent(Descent):
         linear.descend(
             self.data,
             self.logistic,
-            (epochs.size, epochs.per_epoch, epochs.samples, epochs.epoch),
+            epochs,
             orders[0],
             registers.program,
             rates,
@@ -152,7 +145,7 @@ class DenseDescent(Descent):
         dense.descend(
             self.data,
             self.net,
-            (epochs.size, epochs.per_epoch, epochs.samples, epochs.epoch),
+            epochs,
             orders[0],
             registers.program,
             rates,

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import platform
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -19,12 +20,9 @@ def is_ready() -> bool:
 
 def stamp() -> Path:
     """The file that says so; its name is a digest of the sources, the versions and the processor."""
-    import llvmlite
-    import numba
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 
-    parts = [platform.python_version(), numba.__version__, llvmlite.__version__, get_host_cpu_name()]
-    parts += [get_host_cpu_features().flatten()]
+    parts = [platform.python_version(), version("numba"), get_host_cpu_name(), get_host_cpu_features().flatten()]
     parts += [path.read_text() for path in sorted(HERE.glob("*.py"))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return folder() / f"ready-{digest}"

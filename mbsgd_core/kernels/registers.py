@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mbsgd_core.kernels.tape import NARROW, NotRecordable, Recording, RuleTape, record_rule
+
+
+class Epochs(NamedTuple):
+    """How updates find their batches in the visits of whole epochs."""
+
+    size: int  # of a batch
+    per_epoch: int  # batches
+    samples: int
+    first: int  # the epoch with which the visits begin
 
 
 class Registers:

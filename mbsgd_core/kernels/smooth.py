@@ -1,7 +1,7 @@
 """exp, tanh, sigmoid and log(1 + exp) as vector code (floor 3); libm's are called one number at a time.
 
-All rest on exp(-a) for a >= 0: n = round(a / log 2), r = n log 2 - a, and exp(-a) - 1 = 2^-n q + (2^-n - 1), where q is
-the Taylor sum of exp(r) - 1, |r| <= log(2) / 2: a few units of the last place, near 0 too. What is not a number stays so.
+All rest on exp(-a) for a >= 0: n = round(a / log 2), r = n log 2 - a, exp(-a) - 1 = 2^-n q + (2^-n - 1), where q is
+the Taylor sum of exp(r) - 1, |r| <= log(2) / 2: a few units of the last place, near 0 too. NaN stays NaN.
 
 Every function takes `row`s of a matrix and a workspace: int64 (count,) and the same memory read as float64.
 """

@@ -169,7 +169,7 @@ class Value:
             return self.tape.apply("pow", self, exponent)
         if exponent == 0.5:
             return self.tape.apply("sqrt", self)
-        result = self
+        result = self.clone()
         for _ in range(int(exponent) - 1):  # as torch does: exact products for small whole powers
             result = result * self
         return result
@@ -221,6 +221,16 @@ for _name in CODE:
         setattr(Value, _name, _method(_name))
 
 
+def _asked(definition: Callable[..., Any], *arguments: Any) -> Any:
+    """What a definition makes of values; it may ask for anything that a tensor can do."""
+    try:
+        return definition(*arguments)
+    except NotRecordable:
+        raise
+    except Exception as error:
+        raise NotRecordable(f"the definition needs a tensor: {error}") from error
+
+
 def record_surface(function: Callable[[Any, Any], Any]) -> tuple[Program, Recording]:
     """The tape of value(x, y) or gradient(x, y); x and y are the wide registers 0 and 1.
 
@@ -230,7 +240,7 @@ def record_surface(function: Callable[[Any, Any], Any]) -> tuple[Program, Record
         10
     """
     tape = Tape()
-    result = function(tape.input(WIDE), tape.input(WIDE))
+    result = _asked(function, tape.input(WIDE), tape.input(WIDE))
     results = list(result) if isinstance(result, tuple) else [result]
     if not all(isinstance(r, (Value, float, int)) for r in results):
         raise NotRecordable("the definition gives something that is not arithmetic on x and y")
@@ -252,11 +262,11 @@ class _Blank:
     shape = ()
 
     def new_zeros(self, shape: tuple) -> "_Fill":
-        return _Fill(0.0)
+        return self.new_full(shape, 0.0)
 
     def new_full(self, shape: tuple, value: "Value | float") -> "_Fill":
-        if isinstance(value, Value):
-            raise NotRecordable("the state begins with a swept knob")
+        if isinstance(value, Value) or tuple(shape):
+            raise NotRecordable("the state begins with a swept knob, or has another form than theta")
         return _Fill(value)
 
 
@@ -288,16 +298,16 @@ def record_rule(rule: Any, knobs: Collection[str] = ()) -> RuleTape:
     theta, gradient, learning_rate = tape.input(WIDE), tape.input(WIDE), tape.input(NARROW)
     swept = {name: tape.input(NARROW, swept=True) for name in knobs}
     rule = _with_knobs(rule, swept)
-    state = rule.init(_Blank())
+    state = _asked(rule.init, _Blank())
     held: list[Value | None] = [
         None if leaf is None else tape.input(WIDE if isinstance(leaf, _Fill) else NARROW) for leaf in state
     ]
-    for _ in range(2):
+    for segment in range(2):
         given = tuple(None if leaf is None else leaf.clone() for leaf in held)
-        delta, later = rule.update(gradient.clone(), given, theta.clone(), learning_rate.clone())
+        delta, later = _asked(rule.update, gradient.clone(), given, theta.clone(), learning_rate.clone())
         if not isinstance(delta, Value) or len(later) != len(held):
             raise NotRecordable("the rule gives no increment, or a state of another form")
-        tape.end_segment([delta], _renewed(tape, held, later))
+        tape.end_segment([delta], _renewed(tape, held, later, theta, segment == 0))
     leaves = tuple(Leaf(i, leaf.kind, leaf.place) for i, leaf in enumerate(held) if leaf is not None)
     start = {leaf.place: _number(state[leaf.place]) for leaf in leaves}
     places = {name: value.place for name, value in swept.items()}
@@ -313,9 +323,11 @@ def _number(leaf: Any) -> float:
     raise NotRecordable("the state begins with more than numbers")
 
 
-def _renewed(tape: Tape, held: list["Value | None"], later: tuple) -> list[tuple["Value", "Value"]]:
+def _renewed(
+    tape: Tape, held: list["Value | None"], later: tuple, theta: Value, begins: bool
+) -> list[tuple["Value", "Value"]]:
     """(new value, register of the state) pairs; a state that begins to be held gets a register in `held`."""
-    places = {leaf.place for leaf in held if leaf is not None and leaf.kind == WIDE}
+    places = {(leaf.kind, leaf.place) for leaf in (theta, *held) if leaf is not None}
     pairs = []
     for i, new in enumerate(later):
         if new is None and held[i] is None:
@@ -324,8 +336,10 @@ def _renewed(tape: Tape, held: list["Value | None"], later: tuple) -> list[tuple
             raise NotRecordable("a part of the rule's state forgets where it comes from")
         leaf = held[i]
         if leaf is None:
-            leaf = held[i] = tape.input(new.kind)
-        if new.kind == WIDE and new.place in places and new.place != leaf.place:
+            if not begins or new.kind == NARROW:
+                raise NotRecordable("a part of the rule's state begins later than the others, or as a number")
+            leaf = held[i] = tape.input(WIDE)
+        if (new.kind, new.place) in places and new.place != leaf.place:
             new = tape.apply("copy", new)  # it would be overwritten before it has been moved
         pairs.append((new, leaf))
     return pairs
