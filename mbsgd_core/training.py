@@ -18,6 +18,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
+LARGE_FLOPS, LARGE_SUM = 2e8, 1e7  # of a network's update; of the samples times parameters of anything else
 REPORT_EVERY = 100  # updates between two lines of --verbose, at most
 
 
@@ -33,8 +34,7 @@ def run(experiment: Experiment, out: Path | None, every: int | None, quiet: bool
     """
     if out is not None:
         must_be_writable(out)
-    problem = experiment.problem
-    if problem.sample_count * problem.parameter_count * experiment.runs < 10_000_000:
+    if not _large(experiment):
         torch.set_num_threads(1)  # waking a second thread would cost more than the work
     arrays: dict[str, np.ndarray] = {"experiment": np.array(experiment.to_json())}
     for i in range(len(experiment.lanes)):
@@ -47,14 +47,25 @@ def run(experiment: Experiment, out: Path | None, every: int | None, quiet: bool
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
+def _large(experiment: Experiment) -> bool:
+    """Whether the work between two meetings of the threads, a layer's or a vector's, is worth a meeting."""
+    problem = experiment.problem
+    if problem.flops:
+        return problem.flops * max(lane.sampler.size(problem.sample_count) for lane in experiment.lanes) > LARGE_FLOPS
+    return problem.sample_count * problem.parameter_count * experiment.runs > LARGE_SUM
+
+
 def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losses: bool) -> tuple[State, Trace, float]:
     """A whole lane in chunks: the last state, the trace with record 0, and the seconds spent in `advance`."""
-    state = engine.init(experiment, lane)
-    engine.advance(state, 1, every)  # pays for the first call of everything, which is not training
-    traces, seconds, chunk = [engine.snapshot(state)], 0.0, REPORT_EVERY
+    state, chunk = engine.init(experiment, lane), 1
+    if not _large(experiment):
+        engine.advance(state, 1, every)  # pays for the first call of everything, which is not training
+        chunk = REPORT_EVERY
+    traces, seconds = [engine.snapshot(state)], 0.0
     updates = experiment.updates(lane)
     while state.update < updates:
-        before, heard = state, [] if losses else None
+        before = state
+        heard: list[torch.Tensor] | None = [] if losses else None
         if losses:
             chunk = _to_next_report(experiment, lane, state.update)
         began = perf_counter()
@@ -98,7 +109,7 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
 
 
 def _to_next_report(experiment: Experiment, lane: int, update: int) -> int:
-    """Updates to the next line of --verbose: at every hundredth update, and where an epoch of more than so many ends."""
+    """Updates to the next line of --verbose: at every hundredth, and where an epoch of more than a hundred ends."""
     per_epoch = experiment.updates_per_epoch(lane)
     steps = [REPORT_EVERY, per_epoch] if per_epoch > REPORT_EVERY else [REPORT_EVERY]
     return min(experiment.updates(lane) - update, *(step - update % step for step in steps))

@@ -12,7 +12,7 @@ import torch
 from mbsgd_core.engine.block import beyond, objective_of
 from mbsgd_core.engine.plan import Plan
 from mbsgd_core.kernels.registers import Epochs, Registers
-from mbsgd_core.kernels.tape import NARROW, Leaf
+from mbsgd_core.kernels.tape import NARROW, WIDE, Leaf
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.types import State, Trace
 
@@ -37,6 +37,7 @@ def block(plan: Plan, state: State, stop: int, kept: np.ndarray, evaluate: bool 
     before = {leaf.place: _value(leaf, state) for leaf in tape.leaves}
     after = {place: value.copy() if isinstance(value, np.ndarray) else value for place, value in before.items()}
     sound, width = np.flatnonzero(lost < 0), SIDE_BY_SIDE if descent.runs_are_lanes else 1
+    furthest = made
     for group in np.split(sound, range(width, len(sound), width)):
         lanes = len(group)
         registers = Registers(tape, parameters, lanes, theta.dtype)
@@ -48,11 +49,13 @@ def block(plan: Plan, state: State, stop: int, kept: np.ndarray, evaluate: bool 
         lost[group], theta[group] = gone, registers.wide[0].reshape(parameters, lanes).T
         if runs > 1:
             seen[group] = trace.reshape(len(updates), parameters, lanes).transpose(2, 0, 1)
+        reached = stop if (gone < 0).any() else int(gone.max())  # where all of a group are lost, it ends there
         for leaf in tape.leaves:
-            if leaf.kind == NARROW:
-                after[leaf.place] = type(before[leaf.place])(registers.narrow[leaf.register, 0])
-            else:
+            if leaf.kind == WIDE:
                 after[leaf.place][group] = registers.wide[leaf.register].reshape(parameters, lanes).T
+            elif reached > furthest:  # numbers are every run's: those of a run that went on
+                after[leaf.place] = _number(registers.narrow[leaf.register, 0], before[leaf.place])
+        furthest = max(furthest, reached)
     loss = _loss(plan, seen, kept, updates) if evaluate else np.full(seen.shape[:2], np.nan, dtype=theta.dtype)
     if evaluate:
         lost = _first(lost, beyond(state, loss), updates)
@@ -112,6 +115,11 @@ def _value(leaf: Leaf, state: State) -> Any:
     if leaf.kind == NARROW:
         return value
     return np.zeros(state.theta.shape, state.theta.numpy().dtype) if value is None else value.numpy()
+
+
+def _number(value: np.float64, before: float) -> float:
+    """A number of a rule's state; a count stays a whole number."""
+    return int(value) if isinstance(before, int) and value.is_integer() else float(value)
 
 
 def _loss(plan: Plan, theta: np.ndarray, kept: np.ndarray, updates: np.ndarray) -> np.ndarray:

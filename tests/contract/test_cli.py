@@ -162,7 +162,7 @@ def test_verbose_measures_without_moving_the_run(write, tmp_path, capsys):
     seen = capsys.readouterr().err.splitlines()
     assert main(["run", path, "--out", str(tmp_path / "b.npz"), "--quiet"]) == 0
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert [line.split(",")[0] for line in seen] == ["a\\nb: update 100", "a\\nb: update 200"]
+    assert [line.split(",")[0] for line in seen] == ["a\\nb: update 100", "a\\nb: update 200", "a\\nb: update 250"]
     # The tilts are known, so each batch's loss is f + <mean tilt, theta> at the iterate it was drawn for.
     e = Experiment.model_validate(bowl(updates=250))
     theta = engine.run(e, 0)[1].theta[0, :100]
