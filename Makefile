@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint kernels bench clean
 
-run: $(VENV)/app
+run: kernels
 	$(BIN)/streamlit run app.py
 
-test: $(VENV)/tests lint
+test: $(VENV)/tests lint kernels
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
 	$(BIN)/python -m pytest -m browser
@@ -18,7 +18,12 @@ lint: $(VENV)/tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mbsgd_core
 
-bench: $(VENV)/tests
+# Compiled once, so that no visitor waits for it; nothing is done where that has been done.
+kernels: $(VENV)/app
+	$(BIN)/python -m mbsgd_core.kernels
+
+bench: $(VENV)/tests kernels
+	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.page
 
 $(VENV)/app: requirements.txt

@@ -6,6 +6,7 @@ pair have names of their own: `beta1` and `beta2` are the betas.
 """
 
 import difflib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args, get_origin
@@ -86,7 +87,10 @@ def find(experiment: Experiment, name: str) -> Knob:
 
 
 def read_axes(experiment: Experiment, given: Mapping[str, Any]) -> tuple[Axis, ...]:
-    """One or two axes, accepted by the experiment's own validation: every value, and the corners of the grid.
+    """One or two axes, accepted by the experiment's own validation.
+
+    Limits are intervals, and one that depends on both knobs (batch_size and samples) is monotone in each: the corners
+    of the grid speak for what lies between, as long as it is finite, and whole where the knob is.
 
     Args:
         experiment: has the knobs.
@@ -106,14 +110,16 @@ def read_axes(experiment: Experiment, given: Mapping[str, Any]) -> tuple[Axis, .
     axes = tuple(Axis(name, find(experiment, name), _listed(name, values)) for name, values in given.items())
     if len({one.knob.name for one in axes}) < len(axes):
         raise ExperimentError(f"{' and '.join(given)} are the same knob; give two different ones")
-    # A limit that depends on both knobs (batch_size and samples) is monotone in each: the border of the grid tells.
     low, high = [min(one.values) for one in axes], [max(one.values) for one in axes]
     accepted = []
     for i, one in enumerate(axes):
-        exact = {}  # as validation reads them: 8 for 8.0 where the knob is whole
+        exact: dict[int | float, Any] = {}  # as validation reads them: 8 for 8.0 where the knob is whole
         for value in dict.fromkeys(one.values):
-            cell = validated(experiment, changes(axes, [*low[:i], value, *low[i + 1 :]]))
-            exact[value] = value_at(cell, one.knob.places[0])
+            if value in (low[i], high[i]) or not math.isfinite(value) or (one.knob.whole and value % 1):
+                cell = validated(experiment, changes(axes, [*low[:i], value, *low[i + 1 :]]))
+                exact[value] = value_at(cell, one.knob.places[0])
+            else:
+                exact[value] = int(value) if one.knob.whole else float(value)
         accepted.append(tuple(exact[value] for value in one.values))
     validated(experiment, changes(axes, high))
     return tuple(one._replace(values=values) for one, values in zip(axes, accepted, strict=True))

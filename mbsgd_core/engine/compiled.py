@@ -27,8 +27,10 @@ def block(plan: Plan, state: State, stop: int, kept: np.ndarray, evaluate: bool 
     stop, made = _stop(plan, state, stop), state.update
     rates, schedule_state = _rates(plan, state, stop)
     updates = kept[slice(*np.searchsorted(kept, (made, stop), side="right"))]
-    keep = np.full(stop - made, -1)
-    keep[updates - (made + 1)] = np.arange(len(updates))
+    whole = len(updates) == stop - made
+    keep = np.arange(stop - made) if whole else np.full(stop - made, -1)
+    if not whole:
+        keep[updates - (made + 1)] = np.arange(len(updates))
     orders = plan.visits(made // plan.per_epoch, -(-stop // plan.per_epoch))
     epochs = Epochs(plan.sizes[0], plan.per_epoch, plan.problem.samples, made // plan.per_epoch)
     theta, lost = state.theta.numpy().copy(), state.diverged_at.copy()
@@ -73,7 +75,8 @@ def block(plan: Plan, state: State, stop: int, kept: np.ndarray, evaluate: bool 
     for place, value in after.items():
         rule_state[place] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
     later = State(state.experiment, state.lane, stop, moved, tuple(rule_state), schedule_state, lost, state.first_loss)
-    return later, Trace(updates, plan.spent(updates), rates[updates - (made + 1), 0], seen, loss)
+    seen_rates = rates[:, 0] if whole else rates[updates - (made + 1), 0]
+    return later, Trace(updates, plan.spent(updates), seen_rates, seen, loss)
 
 
 def _stop(plan: Plan, state: State, stop: int) -> int:

@@ -42,7 +42,7 @@ class Plan:
         # Records evaluated at once, always as many, padded if need be: for large problems one by one.
         values = max(self.problem.samples * self.problem.width, parameters)
         self.evaluate = min(64, _fit(runs * values)) if parameters <= FULL_PARAMETERS else 1
-        self.draws = self.method.sampler.orders(experiment.seed, 1, 0, 1) is not None
+        self.draws = self.method.sampler.draws
         self.compiled = kernels.descent_for(self.problem, self.method.rule, self.method.schedule)
         start = self.problem.start().cpu().numpy()
         self.start = start if experiment.start is None else np.array(experiment.start, dtype=start.dtype)  # (P,)
@@ -76,6 +76,8 @@ class Plan:
 
     def spent(self, updates: np.ndarray) -> np.ndarray:
         """Gradients of single samples spent after so many updates."""
+        if self.sizes and self.sizes[0] == self.sizes[-1]:
+            return updates * self.sizes[0]
         epochs, rest = np.divmod(updates, max(self.per_epoch, 1))
         return epochs * self._spent[-1] + self._spent[rest]
 

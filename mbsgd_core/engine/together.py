@@ -1,5 +1,6 @@
 """Runs of a lane that differ in knobs of their rule and schedule, side by side in the compiled machine (floor 3)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from mbsgd_core.engine.lane import init
 from mbsgd_core.engine.plan import Plan, plan_of, records
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.kernels.registers import Epochs, Registers, tape_of
-from mbsgd_core.kernels.tape import RuleTape
+from mbsgd_core.kernels.tape import RuleTape, with_knobs
+from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import Outcome
 
 NUMBERS = 2048  # of theta in all lanes that run side by side: they stay in the nearest cache
@@ -33,23 +35,40 @@ def advance_together(
         An Outcome of arrays (C, R); None where no compiled form of this lane is known.
     """
     plan = plan_of(experiment, lane)
-    own = {name.removeprefix("rule."): values for name, values in knobs.items() if name.startswith("rule.")}
-    tape = tape_of(plan.method.rule, tuple(own)) if plan.compiled else None
-    if tape is None or not knobs or plan.method.schedule.watches_objective:
+    if not plan.compiled or not knobs or plan.method.schedule.watches_objective:
         return None
+    own = {name.removeprefix("rule."): values for name, values in knobs.items() if name.startswith("rule.")}
     rates, which = _rates(plan, knobs)
-    cells = len(which)
+    tapes = _tapes(plan.method.rule, own, len(which))
+    if tapes is None:
+        return None
     width = max(1, min(plan.compiled[0].most_lanes, NUMBERS // plan.problem.parameters))
     kept, first = records(experiment, lane, every), init(experiment, lane).first_loss[0]
-    outcomes = []
-    for begin in range(0, cells, width):
-        tile = slice(begin, begin + width)
-        values = {name: v[tile] for name, v in own.items()}
-        own_rates = rates[:, which[tile]]
-        runs = range(experiment.runs)
-        outcomes.append([_run(plan, tape, values, own_rates, kept, r, first, target) for r in runs])
+    tiles, outcomes = [], []
+    for cells, tape in tapes:
+        for tile in np.split(cells, range(width, len(cells), width)):
+            values = {name: own[name][tile] for name in tape.knobs}
+            own_rates = rates[:, which[tile]]
+            runs = range(experiment.runs)
+            tiles.append(tile)
+            outcomes.append([_run(plan, tape, values, own_rates, kept, r, first, target) for r in runs])
     parts = [np.concatenate([np.stack([o[i] for o in tile], axis=1) for tile in outcomes]) for i in range(4)]
-    return Outcome(*parts)
+    order = np.argsort(np.concatenate(tiles))
+    return Outcome(*(part[order] for part in parts))
+
+
+def _tapes(rule: Rule, knobs: Mapping[str, np.ndarray], cells: int) -> list[tuple[np.ndarray, RuleTape]] | None:
+    """Cells, and the tape that does for them. What is 0 is a constant: a rule may leave out what a 0 stands for."""
+    zero = np.array([values == 0 for values in knobs.values()]).reshape(-1, cells).T
+    patterns, which = np.unique(zero, axis=0, return_inverse=True) if knobs else (zero[:1], np.zeros(cells, dtype=int))
+    found = []
+    for number, pattern in enumerate(patterns):
+        constant = {name: 0.0 for name, is_zero in zip(knobs, pattern, strict=True) if is_zero}
+        tape = tape_of(with_knobs(rule, constant), tuple(name for name in knobs if name not in constant))
+        if tape is None:
+            return None
+        found.append((np.flatnonzero(which.reshape(-1) == number), tape))
+    return found
 
 
 def _rates(plan: Plan, knobs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -98,31 +117,18 @@ def _run(
         own = np.ascontiguousarray(rates[made:stop])
         descent.descend(registers, own, epochs, orders[run % len(orders)][None], keep, trace, made + 1, lost)
         made, row = stop, row + len(updates)
-    theta = np.ascontiguousarray(trace.reshape(-1, parameters, lanes).transpose(0, 2, 1)).reshape(-1, parameters)
-    theta[~np.isfinite(theta).all(1)] = np.nan  # also what was never reached
-    return _outcome(_objective(plan, theta).reshape(-1, lanes), kept[1:], lost, first, target)
+    loss = descent.objective_of_lanes(trace, lanes)
+    if loss is None:
+        loss = _objective(plan, trace, lanes)
+    final, best, steps = np.empty(lanes), np.empty(lanes), np.empty(lanes, dtype=np.int64)
+    limit = DIVERGED * max(abs(first), 1.0)
+    descent.judge(loss, kept[1:], lost, first, limit, math.nan if target is None else target, final, best, steps)
+    return Outcome(final, best, steps, lost)
 
 
-def _objective(plan: Plan, theta: np.ndarray) -> np.ndarray:
-    """At theta (K, P): (K,)."""
-    assert plan.compiled is not None
-    loss = plan.compiled[0].objective(theta)
-    if loss is not None:
-        return loss
+def _objective(plan: Plan, trace: np.ndarray, lanes: int) -> np.ndarray:
+    """By the torch definition, at the records (K, P L): (K, L)."""
+    by_lane = torch.from_numpy(trace).reshape(len(trace), -1, lanes).transpose(1, 2).reshape(len(trace) * lanes, -1)
     with torch.no_grad():
-        blocks = torch.from_numpy(theta).split(plan.evaluate)
-        return torch.cat([plan.problem.objective(block) for block in blocks]).numpy()
-
-
-def _outcome(loss: np.ndarray, updates: np.ndarray, lost: np.ndarray, first: float, target: float | None) -> Outcome:
-    """What the records (K, L) come to; record 0, the start, has the loss `first` in every lane."""
-    loss, updates = np.vstack([np.full(len(lost), first), loss]).astype(np.float64), np.concatenate([[0], updates])
-    bad = ~(np.abs(loss) / DIVERGED <= max(abs(first), 1.0))
-    at = np.where(bad.any(0), updates[bad.argmax(0)], -1)
-    diverged_at = np.where((lost >= 0) & ((at < 0) | (lost < at)), lost, at)
-    loss[(diverged_at >= 0) & (updates[:, None] >= diverged_at)] = np.nan
-    steps = np.full(len(lost), -1)
-    if target is not None:
-        there = loss <= target
-        steps = np.where(there.any(0), updates[there.argmax(0)], -1)
-    return Outcome(loss[-1], np.fmin.reduce(loss, axis=0), steps, diverged_at)
+        blocks = by_lane.split(plan.evaluate)
+        return torch.cat([plan.problem.objective(block) for block in blocks]).reshape(-1, lanes).numpy()

@@ -3,13 +3,14 @@
 import sys
 from time import perf_counter
 
-from mbsgd_core.kernels.ready import is_ready, stamp
+from mbsgd_core.kernels.ready import clear, is_ready, stamp
 
 if __name__ == "__main__":
     if not is_ready():
         from mbsgd_core.kernels.compile import compile_all
 
         began = perf_counter()
+        clear()
         compile_all()
         stamp().parent.mkdir(parents=True, exist_ok=True)
         stamp().touch()

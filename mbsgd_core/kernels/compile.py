@@ -5,6 +5,7 @@ import torch
 
 from mbsgd_core.experiment import problems
 from mbsgd_core.kernels.descents import descent_of
+from mbsgd_core.kernels.judge import judge
 from mbsgd_core.kernels.registers import Epochs, Registers, tape_of
 from mbsgd_core.kernels.shuffle import permutations
 from mbsgd_core.random import key
@@ -37,3 +38,5 @@ def compile_all() -> None:
             epochs = Epochs(3, 1, 3, 0)
             descent.descend(registers, np.ones((1, 1)), epochs, orders[0], update, trace, 1, update.copy())
             descent.objective(trace)
+            losses = descent.objective_of_lanes(trace, 1)
+            judge(losses, update, update.copy(), 0.0, 1.0, 0.0, np.empty(1), np.empty(1), update.copy())

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from mbsgd_core.kernels import dense, linear, smooth, surface
+from mbsgd_core.kernels import dense, judge, linear, smooth, surface
 from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
 from mbsgd_core.problems.base import FiniteSum
@@ -47,6 +48,16 @@ class Descent(ABC):
             first: the number of the first update, for lost (L,): where theta ceased to be finite.
         """
 
+    def objective_of_lanes(self, trace: np.ndarray, lanes: int) -> np.ndarray | None:
+        """The full objective at the records (K, P L) of lanes side by side: (K, L)."""
+        by_lane = np.ascontiguousarray(trace.reshape(len(trace), -1, lanes).transpose(0, 2, 1))
+        loss = self.objective(by_lane.reshape(len(trace) * lanes, -1))
+        return None if loss is None else loss.reshape(-1, lanes)
+
+    def judge(self, *arguments: Any) -> None:
+        """What the losses of lanes side by side come to; see the function."""
+        judge.judge(*arguments)
+
     def objective(self, theta: np.ndarray) -> np.ndarray | None:
         """The full objective at theta (K, P) -> (K,), each alike whatever stands beside it; None: not compiled."""
         return None
@@ -62,6 +73,7 @@ class SurfaceDescent(Descent):
         self.value, points = record_surface(total.surface.value)
         self.draws, self.scales = total.draws.numpy(), total.surface.noise_kind == "scale"
         self.noisy = total.surface.noise > 0
+        self.value_registers = points
         self.points = surface_registers(points, POINTS, self.draws.dtype)
 
     def descend(self, registers, rates, epochs, orders, keep, trace, first, lost):
@@ -91,6 +103,11 @@ class SurfaceDescent(Descent):
     def objective(self, theta: np.ndarray) -> np.ndarray:
         out = np.empty(len(theta), dtype=theta.dtype)
         surface.evaluate(self.value, self.points.copy(), theta, out)
+        return out
+
+    def objective_of_lanes(self, trace: np.ndarray, lanes: int) -> np.ndarray:
+        out = np.empty((len(trace), lanes), dtype=trace.dtype)
+        surface.evaluate_lanes(self.value, surface_registers(self.value_registers, lanes, trace.dtype), trace, out)
         return out
 
 

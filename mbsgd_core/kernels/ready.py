@@ -28,6 +28,13 @@ def stamp() -> Path:
     return folder() / f"ready-{digest}"
 
 
+def clear() -> None:
+    """Forget what was compiled: numba sees that a file has changed, but not that one has from which it took code."""
+    for kept in ("ready-*", "*.nb[ic]", "kernels_*/*.nb[ic]"):  # numba's folders in a NUMBA_CACHE_DIR have such names
+        for path in folder().glob(kept):
+            path.unlink()
+
+
 def folder() -> Path:
     """Where the stamp lies: beside numba's own cache."""
     return Path(os.environ.get("NUMBA_CACHE_DIR") or HERE / "__pycache__")

@@ -1,7 +1,8 @@
 """exp, tanh, sigmoid and log(1 + exp) as vector code (floor 3); libm's are called one number at a time.
 
-All rest on exp(-a) for a >= 0: n = round(a / log 2), r = n log 2 - a, exp(-a) - 1 = 2^-n q + (2^-n - 1), where q is
-the Taylor sum of exp(r) - 1, |r| <= log(2) / 2: a few units of the last place, near 0 too. NaN stays NaN.
+All rest on exp(-a), a >= 0: n = round(a / log 2), r = n log 2 - a, q the Taylor sum of exp(r) - 1, |r| <= log(2) / 2.
+Then exp(-a) = 2^-n q + 2^-n and exp(-a) - 1 = 2^-n q + (2^-n - 1): each is right to a few units of its own last place,
+however small it is. NaN stays NaN.
 
 Every function takes `row`s of a matrix and a workspace: int64 (count,) and the same memory read as float64.
 """
@@ -29,8 +30,8 @@ def _powers(matrix, row, count, factor, bits):
 
 
 @split_inside
-def _minus_one(x, factor, power):
-    """exp(-a) - 1 for a = factor |x|, with power = 2^-n."""
+def _rest(x, factor):
+    """q = exp(r) - 1 for a = factor |x|."""
     a = factor * abs(np.float64(x))
     a = _TOP if a > _TOP else a
     n = np.float64(np.int64(a * _LOG2_E + 0.5))
@@ -47,8 +48,7 @@ def _minus_one(x, factor, power):
     q = q * r + 1 / 24
     q = q * r + 1 / 6
     q = q * r + 0.5
-    q = (q * r + 1.0) * r
-    return power * q + (power - 1.0)
+    return (q * r + 1.0) * r
 
 
 @split_inside
@@ -63,18 +63,20 @@ def activate(matrix, row, count, kind, bits, powers):
     _powers(matrix, row, count, factor, bits)
     for s in range(count):
         x = matrix[row, s]
-        e = _minus_one(x, factor, powers[s])  # exp(-a) - 1
+        power, q = powers[s], _rest(x, factor)
         if kind == TANH:
+            e = power * q + (power - 1.0)  # exp(-2 |x|) - 1
             size = -e / (2.0 + e)
             matrix[row, s] = size if x >= 0 else -size
         else:
-            matrix[row, s] = 1.0 / (2.0 + e) if x >= 0 else (1.0 + e) / (2.0 + e)
+            e = power * q + power
+            matrix[row, s] = 1.0 / (1.0 + e) if x >= 0 else e / (1.0 + e)
 
 
 @split_inside
 def softplus(x, power):
     """log(1 + exp(x)), with power = 2^-n of a = |x|."""
-    e = _minus_one(x, 1.0, power) + 1.0
+    e = power * _rest(x, 1.0) + power
     s = e / (2.0 + e)  # log(1 + e) = 2 artanh(s), s <= 1/3
     t = s * s
     q = t / 33 + 1 / 31
@@ -111,4 +113,4 @@ def exp_of(matrix, row, count, bits, powers):
     """exp(x) for x <= 0, in place."""
     _powers(matrix, row, count, 1.0, bits)
     for s in range(count):
-        matrix[row, s] = 1.0 + _minus_one(matrix[row, s], 1.0, powers[s])
+        matrix[row, s] = powers[s] * _rest(matrix[row, s], 1.0) + powers[s]

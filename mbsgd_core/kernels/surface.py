@@ -1,5 +1,7 @@
 """Descent on a surface, compiled (floor 3): its tape for the slope, a rule's tape for the step."""
 
+import numpy as np
+
 from mbsgd_core.kernels.machine import exact, execute, step, watch
 from mbsgd_core.kernels.tape import OUTPUTS
 
@@ -68,3 +70,15 @@ def evaluate(field, registers, theta, out):
             registers[1, k] = theta[begin + k, 1]
         execute(field.table, 0, results, registers)
         out[begin : begin + count] = registers[field.table[results, 0], :count]
+
+
+@exact
+def evaluate_lanes(field, registers, theta, out):
+    """The tape's first result at points theta (K, 2 L), x of all lanes, then y: out (K, L)."""
+    lanes, results = registers.shape[1], field.bounds[0, OUTPUTS]
+    for k in range(theta.shape[0]):
+        for lane in range(lanes):
+            registers[0, lane] = theta[k, lane]
+            registers[1, lane] = theta[k, np.uintp(lanes) + np.uintp(lane)]
+        execute(field.table, 0, results, registers)
+        out[k] = registers[field.table[results, 0]]

@@ -123,7 +123,7 @@ class Value:
         self.tape, self.kind, self.place, self._swept = tape, kind, place, swept
 
     def __bool__(self) -> bool:
-        # "if self.momentum:" asks whether a term may be left out; for a swept knob it may not.
+        # "if self.momentum:" asks whether a term may be left out; where a swept knob is 0, a tape of its own has it so.
         if self._swept:
             return True
         raise NotRecordable("the definition decides by a value that is only known while it runs")
@@ -289,7 +289,7 @@ def record_rule(rule: Any, knobs: Collection[str] = ()) -> RuleTape:
 
     Args:
         rule: its knobs are constants of the tape, except ...
-        knobs: ... those that differ between lanes ("momentum", "beta1": the first of `betas`).
+        knobs: ... those that differ between lanes and are never 0 ("momentum", "beta1": the first of `betas`).
 
     Raises:
         NotRecordable: where the update is more than a straight line of arithmetic.
@@ -297,7 +297,7 @@ def record_rule(rule: Any, knobs: Collection[str] = ()) -> RuleTape:
     tape = Tape()
     theta, gradient, learning_rate = tape.input(WIDE), tape.input(WIDE), tape.input(NARROW)
     swept = {name: tape.input(NARROW, swept=True) for name in knobs}
-    rule = _with_knobs(rule, swept)
+    rule = with_knobs(rule, swept)
     state = _asked(rule.init, _Blank())
     held: list[Value | None] = [
         None if leaf is None else tape.input(WIDE if isinstance(leaf, _Fill) else NARROW) for leaf in state
@@ -345,10 +345,10 @@ def _renewed(
     return pairs
 
 
-def _with_knobs(rule: Any, swept: Mapping[str, Value]) -> Any:
+def with_knobs(rule: Any, knobs: Mapping[str, "Value | float"]) -> Any:
     """The rule with values in place of some knobs; a number at the end of a name counts within a tuple."""
     update: dict[str, Any] = {}
-    for name, value in swept.items():
+    for name, value in knobs.items():
         if name in type(rule).model_fields:
             update[name] = value
             continue

@@ -1,6 +1,7 @@
 """What a sampler is (floor 1): the order in which an epoch visits the samples, cut into batches."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from mbsgd_core.knobs import Flag, NamedItem, Whole, knob
 
 class Sampler(NamedItem):
     """An order of visits for every epoch; batches are consecutive slices of it."""
+
+    draws: ClassVar[bool] = True  # False: every batch is all samples, and `orders` is None
 
     @abstractmethod
     def size(self, samples: int) -> int:

@@ -408,7 +408,7 @@ def test_cells_are_not_validated_one_by_one(together, monkeypatch):
     e = experiment()
     calls.clear()
     engine.sweep(e, {"learning_rate": np.geomspace(1e-4, 1, 64), "momentum": np.linspace(0, 0.99, 64)})
-    assert 128 <= len(calls) <= 132 and len(together.calls) == 4
+    assert len(calls) <= 6 and len(together.calls) == 4
 
 
 BAD = [
