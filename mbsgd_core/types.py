@@ -1,9 +1,10 @@
-"""State, Trace and Outcome (floor 0), and the letters of every shape in the core.
+"""State, Trace, Outcome and Glance (floor 0), and the letters of every shape in the core.
 
 R runs, L lanes, K records, N samples, B batch, P parameters, D features, U updates an epoch,
 C cells of a sweep, X and Y its axes.
 """
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,3 +45,14 @@ class Outcome(NamedTuple):
     best_loss: np.ndarray  # float64: the least of all records, those before a divergence too
     steps_to_target: np.ndarray  # int64: the first recorded update with a loss <= the target, -1: never
     diverged_at: np.ndarray  # int64: the first bad update, -1 where there is none
+
+
+CLOCKS = ("updates", "samples", "epochs", "seconds")
+
+
+class Glance(NamedTuple):
+    """How much of a run a moving picture takes in: about `most` records of a lane, and one of them closely."""
+
+    most: int
+    clock: str = "updates"  # one of CLOCKS
+    time: float = math.inf  # by this clock; the cursor is at the last record that is not later

@@ -2,6 +2,8 @@
 
 import { CLOCKS } from "./clock.js";
 
+const MARGIN = { l: 52, r: 10, t: 6, b: 36 };
+
 /** Rounds a range outward, so that axes stay put while a slider is dragged. */
 function roomy([low, high], log) {
   if (!(high > low))
@@ -48,7 +50,7 @@ export function lossLayout(player, series, log, offset) {
     fixedrange: narrow,
   };
   return {
-    margin: { l: 52, r: 10, t: 6, b: 36 },
+    margin: MARGIN,
     showlegend: false,
     hovermode: false,
     dragmode: narrow ? false : "zoom",

@@ -99,6 +99,8 @@ export function createCursor(player) {
   }
 
   function update() {
+    // While a knob is dragged the remarks are about another run: out of sight, but in their place, or all would jump.
+    notes.classList.toggle("mb-gone", player.short);
     const rows = player.lanes.some((lane) => lane.outOfPlane) ? [...ROWS, PLANE] : ROWS;
     const now = JSON.stringify([rows.length, player.lanes.map((lane) => [lane.label, lane.color])]);
     if (now === shape) return;
@@ -112,7 +114,10 @@ export function createCursor(player) {
     for (const { read, boxes } of cells) {
       player.lanes.forEach((lane, i) => write(boxes[i], read(lane, player.records[i])));
     }
-    const remarks = player.lanes.map((lane, i) => [lane.label, player.cursorInfo(i)?.text]).filter(([, remark]) => remark);
+    if (player.short) return;
+    const remarks = player.lanes
+      .map((lane, i) => [lane.label, player.cursorInfo(i)?.text])
+      .filter(([, remark]) => remark);
     const said = JSON.stringify(remarks);
     if (notes.dataset.said === said) return;
     notes.dataset.said = said;

@@ -23,14 +23,19 @@ function strokeCurve(context, xs, ys, { toX, toY, left, right }) {
   context.stroke();
 }
 
-/** Draws a crowded curve: in each pixel column a bar from lowest to highest; lines between far columns. */
-function fillCurve(context, xs, ys, { toX, toY, left, right }) {
+/**
+ * Draws a crowded curve: in each pixel column a line from lowest to highest; lines between far columns. All are one
+ * pixel wide and stroked at once: that is several times cheaper than bars.
+ */
+function strokeColumns(context, xs, ys, { toX, toY, left, right }) {
   let column = -Infinity;
   let low = NaN;
   let high = NaN;
   let last = NaN;
   const flush = () => {
-    if (low <= high) context.fillRect(column, low - 0.6, 1.2, high - low + 1.2);
+    if (!(low <= high)) return;
+    context.moveTo(column + 0.5, low - 0.6);
+    context.lineTo(column + 0.5, high + 0.6);
   };
   context.beginPath();
   for (let i = 0; i < xs.length; i += 1) {
@@ -42,8 +47,8 @@ function fillCurve(context, xs, ys, { toX, toY, left, right }) {
     if (here !== column) {
       flush();
       if (here - column > 2 && last - last === 0 && y - y === 0) {
-        context.moveTo(column + 0.6, last);
-        context.lineTo(here + 0.6, y);
+        context.moveTo(column + 0.5, last);
+        context.lineTo(here + 0.5, y);
         low = high = y;
       } else {
         low = Math.min(y, last - last === 0 ? last : y);
@@ -81,7 +86,7 @@ export function drawCurves(context, series, view) {
       context.fill();
       context.globalAlpha = 1;
     }
-    context.strokeStyle = context.fillStyle = lane.color;
+    context.strokeStyle = lane.color;
     context.lineJoin = "round";
     if (plane) {
       context.setLineDash([3, 3]);
@@ -90,8 +95,8 @@ export function drawCurves(context, series, view) {
     }
     const crowded = xs.length > CROWDED;
     context.setLineDash(crowded ? [] : dashOf(lane.dash));
-    context.lineWidth = crowded ? 1.2 : 2;
-    (crowded ? fillCurve : strokeCurve)(context, xs, ys, view);
+    context.lineWidth = crowded ? 1 : 2;
+    (crowded ? strokeColumns : strokeCurve)(context, xs, ys, view);
     context.setLineDash([]);
   }
 }

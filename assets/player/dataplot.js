@@ -46,6 +46,7 @@ export function createDataPlot(player) {
   const base = sheet(plot);
   const live = sheet(plot);
   let frame = null;
+  let known = null; // the data that is drawn
 
   function columns() {
     const { x, y } = { x: player.arrays["data/x"], y: player.arrays["data/y"] };
@@ -163,7 +164,12 @@ export function createDataPlot(player) {
   }
 
   function update() {
-    element.hidden = !columns();
+    const same = known === player.arrays["data/x"];
+    known = player.arrays["data/x"];
+    if (!same) {
+      element.hidden = !columns();
+      frame = null;
+    }
     if (element.hidden) return;
     const labels = player.lanes.map((lane) => lane.label);
     if (choice.dataset.labels !== JSON.stringify(labels)) {
@@ -179,7 +185,6 @@ export function createDataPlot(player) {
       "aria-label",
       `${y} against ${x}: ${player.header.problem.samples} samples, the batch highlighted, and the current fit`,
     );
-    frame = null;
   }
 
   const repaint = () => {
@@ -187,5 +192,9 @@ export function createDataPlot(player) {
     draw(true);
   };
 
-  return { element, update, draw, repaint };
+  const resize = () => {
+    if (frame && String(frame.size) !== String([plot.clientWidth, plot.clientHeight])) repaint();
+  };
+
+  return { element, update, draw, repaint, resize };
 }

@@ -51,6 +51,11 @@ export function fresh(canvas, width, height) {
   return context;
 }
 
+/** Fetches a script without running it. */
+export function fetchEarly(address) {
+  document.head.append(h("link", { rel: "preload", as: "script", href: address }));
+}
+
 /** Loads Plotly once for the whole page. */
 export function loadPlotly(address) {
   window.__mbPlotly ??= window.Plotly
@@ -67,12 +72,12 @@ export function loadPlotly(address) {
   return window.__mbPlotly;
 }
 
+let style = null;
+
 /** Links the style sheet once, and resolves when it is in force. */
 export function loadStyle(address) {
-  const known = document.querySelector("link[data-mb-player]");
-  if (known) return Promise.resolve();
-  return new Promise((done) => {
-    const link = h("link", { rel: "stylesheet", href: address, "data-mb-player": true, onload: done, onerror: done });
-    document.head.append(link);
+  style ??= new Promise((done) => {
+    document.head.append(h("link", { rel: "stylesheet", href: address, onload: done, onerror: done }));
   });
+  return style;
 }

@@ -11,9 +11,10 @@ const REST = 250; // ms without a drag, after which the page is told
 const ORDER = ["drag", "settled", "start", "cursor", "poll"];
 
 export class Gate {
-  /** answer(bytes) shows a payload that came the short way. */
-  constructor(answer) {
+  /** answer(bytes) shows a payload that came the short way; cursor() says what must be exact in it. */
+  constructor(answer, cursor) {
     this.answer = answer;
+    this.cursor = cursor;
     this.seq = 0;
     this.answered = 0;
     this.lastDrag = 0;
@@ -28,6 +29,7 @@ export class Gate {
     this.setTriggerValue = setTriggerValue ?? this.setTriggerValue;
     this.root = root ?? this.root;
     this.link = header.link;
+    this.key = header.key;
     this.live = header.live ?? this.live;
     this.seq = Math.max(this.seq, header.seq);
     this.answered = Math.max(this.answered, header.seq);
@@ -50,6 +52,11 @@ export class Gate {
   /** Whether nothing is asked, waits to be asked, or has yet to be told. */
   get idle() {
     return !this.flying && !this.drags && !this.waiting.size && !this.untold;
+  }
+
+  /** Message seq is answered, and nothing is to be shown. */
+  pass(seq) {
+    this.answered = Math.max(this.answered, seq);
   }
 
   land() {
@@ -95,8 +102,10 @@ export class Gate {
     clearTimeout(this.rest);
     try {
       const { path, owner, take } = this.live;
-      const body = JSON.stringify({ owner: `${owner}.${place}`, take, seq, link: this.link, drag });
-      const response = await fetch(this.root + path, { method: "POST", body, signal: AbortSignal.timeout(20 * PATIENCE) });
+      const { link, key } = this;
+      const body = JSON.stringify({ owner: `${owner}.${place}`, take, seq, link, key, at: this.cursor(), drag });
+      const signal = AbortSignal.timeout(20 * PATIENCE);
+      const response = await fetch(this.root + path, { method: "POST", body, signal });
       if (!response.ok) throw new Error(await response.text());
       const bytes = new Uint8Array(await response.arrayBuffer());
       this.free(place);
@@ -104,7 +113,7 @@ export class Gate {
     } catch (error) {
       console.warn("A dragged value was not answered:", error.message);
       if (!this.places.includes(place)) this.free(place);
-      this.answered = Math.max(this.answered, seq);
+      this.pass(seq);
     }
     this.pump();
     if (this.drags || this.waiting.has(this.channel)) return;

@@ -44,7 +44,9 @@ export function createLoss(player) {
   let zoomed = false;
   let moving = false; // a change of ours, not the person's zoom
   let shown = "";
+  let layout = null; // as it was last asked for
   let picture = null;
+  let box = null; // the plot's size, read once: reading forces a layout
   let series = [];
   logY.input.addEventListener("change", () => (logY.touched = true));
 
@@ -74,17 +76,17 @@ export function createLoss(player) {
 
   /** Sets the axes, where they differ from those shown, then draws the curves. */
   function rescale() {
-    if (!player.Plotly || !player.lanes.length) return;
+    if (!player.lanes.length) return;
     const log = { x: logX.input.checked, y: logY.input.checked };
-    const wanted = lossLayout(player, series, log, offset());
-    const stamp = JSON.stringify(wanted);
-    if (stamp === shown || zoomed) {
+    layout = lossLayout(player, series, log, offset());
+    const stamp = JSON.stringify(layout);
+    if (!player.Plotly || stamp === shown || zoomed) {
       redraw();
       return;
     }
     shown = stamp;
     moving = true;
-    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], wanted, {
+    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], layout, {
       ...CONFIG,
       displayModeBar: player.narrow ? false : "hover",
     }).then(() => {
@@ -146,17 +148,28 @@ export function createLoss(player) {
     );
   }
 
+  /** Where the axes are; before Plotly has drawn them, where they will be. */
+  function axes([wide, tall]) {
+    if (!chart._fullLayout) {
+      const { margin, xaxis, yaxis } = layout;
+      const { l: left, r, t: top, b } = margin;
+      return { left, top, width: wide - left - r, height: tall - top - b, xaxis, yaxis };
+    }
+    const { xaxis, yaxis } = chart._fullLayout;
+    return { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length, xaxis, yaxis };
+  }
+
   /** Draws the curves anew: new data, axes, size or theme. */
   function redraw() {
-    if (!chart._fullLayout) return;
-    const { xaxis, yaxis } = chart._fullLayout;
-    const size = [plot.clientWidth, plot.clientHeight];
+    if (!layout) return;
+    box ??= [plot.clientWidth, plot.clientHeight];
+    const size = box;
     if (!size[0] || !size[1]) {
       // hidden for now
-      picture = null;
+      picture = box = null;
       return;
     }
-    const [left, top, width, height] = [xaxis._offset, yaxis._offset, xaxis._length, yaxis._length];
+    const { left, top, width, height, xaxis, yaxis } = axes(size);
     const mapper = (axis, offset, length, up) => {
       const [low, high] = axis.range.map(Number);
       const per = length / (high - low);
@@ -289,7 +302,11 @@ export function createLoss(player) {
     rescale();
   };
   const resize = () => {
+    const before = String(box);
+    box = [plot.clientWidth, plot.clientHeight];
+    if (before === String(box)) return;
     if (ready) player.Plotly.Plots.resize(chart).then(redraw);
+    else redraw();
   };
 
   return { element, update, draw, reclock, repaint, resize };

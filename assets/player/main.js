@@ -16,13 +16,16 @@ import { createVerdict } from "./verdict.js";
 
 const NARROW = 640; // px
 const REST = 200; // ms the cursor must rest before the program is asked about it
-const READ = 100; // ms between two changes of the numbers while it plays: faster, nobody can read them
+const READ = 100; // ms between two changes of the numbers while it plays or is dragged: faster, nobody can read them
 const POLL = 150; // ms between two questions while a run is in progress
 const players = new WeakMap();
 
 class Player {
   constructor(parent) {
-    this.gate = new Gate((bytes) => this.take({ data: bytes }));
+    this.gate = new Gate(
+      (bytes) => this.take({ data: bytes }),
+      () => (this.at < this.end ? [this.clock, this.at] : null),
+    );
     this.lanes = [];
     this.records = []; // of each lane, at the cursor
     this.at = 0; // the clock's time
@@ -89,10 +92,12 @@ class Player {
   /** Takes a payload and shows it. */
   async take(component) {
     const begun = performance.now();
+    this.base = component.base ?? this.base;
     const before = this.payload;
     const payload = unpack(component.data);
-    this.short = Boolean(before && !payload.header.live); // an answer to a drag: the page does not know of it yet
-    if (this.short) keepOwn(payload.header, before.header);
+    const short = Boolean(before && !payload.header.live); // an answer to a drag: the page does not know of it yet
+    if (short && !keepOwn(payload, before)) return this.gate.pass(payload.header.seq);
+    this.short = short;
     this.payload = payload;
     Object.assign(this, payload);
     const newKey = before?.header.key !== payload.header.key;
@@ -111,47 +116,45 @@ class Player {
     this.gate.connect(component, this.header);
     if (before?.header.theme !== this.header.theme || !this.theme) this.theme = readTheme(this.root, this.header);
     this.seek(this.at, { quiet: true });
-    this.page.update();
     this.controls.update();
     this.timeline.update();
     this.cursor.update();
     this.data.update();
-    this.verdict.update();
+    if (!short) this.tell();
     const change = { newKey, newPicture: !samePicture(before, payload) };
     const painted = this.panels.update(change);
-    if (this.Plotly) this.loss.update(change);
+    this.loss.update(change);
     this.finishTake(begun);
     if (!this.Plotly || change.newPicture) {
-      await (this.Plotly ? painted : this.boot(component.base));
+      await (this.Plotly ? painted : this.boot());
       this.invalidate();
     }
     this.begin();
     if (!this.playing) this.settled();
   }
 
-  /** The first time: loads Plotly, then draws the charts. */
-  async boot(base) {
+  /** The first time: lets the browser show what there is, loads Plotly, then draws the charts. */
+  async boot() {
+    this.narrow = this.root.clientWidth < NARROW;
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     const { plotly } = this.header;
     this.booting ??= loadPlotly(
       /^(https?:)?\/\//.test(plotly) || plotly.startsWith("/")
         ? plotly
-        : new URL(plotly, new URL(`${base}/`, location.href)).href,
+        : new URL(plotly, new URL(`${this.base}/`, location.href)).href,
     );
     const Plotly = await this.booting;
     this.debug.ready.plotly = performance.now();
     if (this.Plotly) return;
     this.Plotly = Plotly;
-    this.narrow = this.root.clientWidth < NARROW;
     await this.panels.repaint();
     this.loss.update({ newKey: true });
-    this.ready = true;
     this.debug.ready.first = performance.now();
   }
 
   finishTake(begun) {
     this.debug.seq = this.header.seq;
-    this.debug.updates += 1;
-    if (!this.playing) this.paint();
+    this.invalidate();
     this.debug.updateMs.push(performance.now() - begun);
     if (this.debug.updateMs.length > 500) this.debug.updateMs.shift();
     clearTimeout(this.poller);
@@ -161,7 +164,7 @@ class Player {
 
   /** Plays by itself: once on arrival of a picture, and after a click has moved the start. */
   begin() {
-    if (!this.ready || this.header.status.state === "running") return;
+    if (!this.Plotly || this.header.status.state === "running") return;
     const clicked = this.clicked && this.header.seq >= this.clicked;
     const fresh = this.due && !this.touched && performance.now() - this.due < 5000;
     if ((clicked || fresh) && !this.reduced && this.lanes.some((lane) => lane.records > 1)) this.timeline.start(true);
@@ -183,19 +186,34 @@ class Player {
     if (!preview && !this.playing) this.settled();
   }
 
+  /** Says in words and numbers what is shown. */
+  tell() {
+    if (this.told === this.payload) return;
+    this.told = this.payload;
+    this.page.update();
+    this.verdict.update();
+  }
+
   /** Draws one frame now. */
   paint() {
     const time = performance.now();
-    this.legible = !this.playing || time - (this.read ?? 0) > READ;
-    if (this.legible) this.read = time;
+    this.legible = !(this.playing || this.short) || time - (this.read ?? 0) > READ;
+    clearTimeout(this.later);
+    if (this.legible) {
+      this.read = time;
+      this.tell();
+    } else this.later = setTimeout(() => this.invalidate(), READ);
     this.lanes.forEach((lane, i) => (this.records[i] = recordAt(lane, this.clock, this.at)));
     this.panels.draw();
     this.timeline.draw();
     this.loss.draw();
     this.cursor.draw();
-    this.data.draw();
+    this.data.draw(this.short);
     this.debug.frames += 1;
-    if (this.ready) this.debug.painted = this.header.seq;
+    this.ready = true;
+    this.debug.ready.seen ??= time;
+    if (this.debug.painted !== this.header.seq) this.debug.updates += 1;
+    this.debug.painted = this.header.seq;
   }
 
   /** Draws one frame soon; many calls make one frame. */
@@ -224,8 +242,8 @@ class Player {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => {
       if (!this.touched && !this.reduced) return; // a first look shows the bare paths
-      if (this.playing || this.gate.dragging || this.header.status.state === "running" || !this.root.isConnected)
-        return;
+      if (this.playing || this.short || this.gate.dragging || this.header.status.state === "running") return;
+      if (!this.root.isConnected) return;
       const indices = Array.from(this.records);
       const question = JSON.stringify([this.header.link, this.header.key, indices]);
       if (question === this.asked || this.lanes.every((_, i) => this.cursorInfo(i))) return;
@@ -272,15 +290,22 @@ class Player {
     this.narrow = narrow;
     this.panels.resize();
     this.loss.resize();
-    this.data.repaint();
+    this.data.resize();
     if (crossed) this.retheme();
     this.invalidate();
   }
 }
 
-/** An answer to a drag knows nothing of the visitor's page: what is the page's own stays. */
-function keepOwn(header, before) {
-  for (const name of ["theme", "embed", "plotly", "clock", "live", "look_for"]) header[name] = before[name];
+/**
+ * An answer to a drag knows nothing of the visitor's page, and brings only what is new: the rest stays as it is.
+ * False where it stays no longer, since the picture that the answer is about is gone.
+ */
+function keepOwn({ header, arrays }, before) {
+  const { kept, key } = header;
+  if (kept.length && key !== before.header.key) return false;
+  for (const name of kept) arrays[name] = before.arrays[name];
+  for (const name of ["theme", "embed", "plotly", "clock", "live", "look_for"]) header[name] = before.header[name];
+  return true;
 }
 
 /** Shows a payload in the component's element; called again for each new payload. */

@@ -1,6 +1,7 @@
 /** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
 
 import { h, sheet, svg, write } from "./dom.js";
+import { Draft } from "./draft.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
 import { listen } from "./pointer.js";
@@ -43,6 +44,7 @@ export function createPanels(player) {
   );
   let panels = [];
   let shape = "";
+  let images = []; // of the surface, until Plotly is there
   const seen = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
@@ -104,6 +106,7 @@ export function createPanels(player) {
         summary,
         visible: true,
         ready: false,
+        draft: new Draft(plot),
         trail: new Trail(plot),
         marks: sheet(plot),
       };
@@ -174,6 +177,8 @@ export function createPanels(player) {
         await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
         if (panel.ready) return;
         panel.ready = true;
+        panel.draft.remove();
+        images = [];
         measure(panel);
         const again = () => {
           panel.trail.reset();
@@ -208,22 +213,25 @@ export function createPanels(player) {
     return Promise.resolve();
   }
 
-  /** Draws all that follows the cursor. */
+  /** Draws all that follows the cursor; before Plotly is there, the surface too. */
   function draw() {
-    const first = panels.find((panel) => panel.ready);
+    for (const panel of panels) if (!panel.size?.[0]) measure(panel);
+    const { problem } = player.header;
+    const first = panels.find((panel) => panel.size[0]);
     if (!first) return;
     const scale = arrowScale(
       player.lanes,
       player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
       player.lanes.map((_, i) => player.cursorInfo(i)),
-      viewOf(first.chart),
+      viewOf(first.chart, first.size, problem),
     );
     panels.forEach((panel, i) => {
-      if (!panel.ready || !panel.visible || !panel.size[0]) return;
+      if (!panel.visible || !panel.size[0]) return;
       const lane = player.lanes[i];
       const k = player.records[i];
-      const view = viewOf(panel.chart);
       const { size } = panel;
+      const view = viewOf(panel.chart, size, problem);
+      if (!panel.ready) panel.draft.draw(player, view, size, images);
       const stamp = `${size} ${window.devicePixelRatio}`;
       if (stamp !== panel.stamp) panel.trail.reset();
       panel.stamp = stamp;
@@ -241,9 +249,8 @@ export function createPanels(player) {
 
   function resize() {
     for (const panel of panels) {
-      if (!panel.ready) continue;
-      measure(panel);
-      player.Plotly.Plots.resize(panel.chart);
+      const before = String(panel.size);
+      if (before !== String(measure(panel)) && panel.ready) player.Plotly.Plots.resize(panel.chart);
     }
   }
 

@@ -25,6 +25,14 @@ export function unpack(bytes) {
   return { header, arrays };
 }
 
+/** Pairs that are known of some records only, with NaN for all others. */
+function spread(pairs, at, records) {
+  if (!pairs || !at) return pairs;
+  const all = new Float32Array(2 * records).fill(NaN);
+  at.forEach((k, i) => all.set(pairs.subarray(2 * i, 2 * i + 2), 2 * k));
+  return all;
+}
+
 /** The lanes of a payload with their arrays at hand: theta, loss, update, samples, rate, gradient ... */
 export function lanesOf({ header, arrays }) {
   return header.lanes.map((lane, index) => {
@@ -32,6 +40,7 @@ export function lanesOf({ header, arrays }) {
     const theta = take("theta");
     const update = take("update");
     const sizes = Array.from(lane.sizes ?? []);
+    const gradients = (name) => spread(take(name), lane.looked_at, update.length);
     const before = [0];
     for (const size of sizes) before.push(before[before.length - 1] + size);
     let last = update.length - 1; // the last record before it diverged
@@ -48,8 +57,8 @@ export function lanesOf({ header, arrays }) {
       loss: take("loss"),
       samplesSpent: take("samples"),
       rate: take("rate"),
-      gradient: take("gradient"),
-      batchGradient: take("batch_gradient"),
+      gradient: gradients("gradient"),
+      batchGradient: gradients("batch_gradient"),
       batch: take("batch"),
       cloud: arrays[`lane${index}/cloud`] ?? null,
       ends: arrays[`lane${index}/ends`] ?? null,
@@ -81,6 +90,7 @@ export function samePicture(a, b) {
   return ["z", "xs", "ys"].every((name) => {
     const one = a.arrays[name]?.data;
     const two = b.arrays[name]?.data;
+    if (one === two) return Boolean(one);
     return (
       one && two && one.length === two.length && one.every((x, i) => x === two[i] || (x !== x && two[i] !== two[i]))
     );

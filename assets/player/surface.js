@@ -1,5 +1,8 @@
 /** The surface as Plotly draws it: one contour chart, made once for a picture and shared by all panels. */
 
+export const MARGIN = { l: 42, r: 4, t: 4, b: 34 };
+export const LEVELS = 16; // contours
+
 /** z as the chart shows it: itself, or its logarithm above the lowest value where the levels are log-spaced. */
 function heights(problem, z) {
   if (!problem.log_levels) return z;
@@ -11,11 +14,9 @@ function heights(problem, z) {
   return z.map((value) => Math.log10(value - floor + shift));
 }
 
-/** The traces of a picture: contour lines, minima (stars) and saddles (crosses). */
-export function surfaceTraces({ header, arrays }) {
-  const { problem } = header;
-  const [rows, columns] = arrays.z.shape;
-  const shown = heights(problem, arrays.z.data);
+/** The heights as they are shown, and between which values they lie. */
+export function levels(problem, z) {
+  const shown = heights(problem, z);
   let low = Infinity;
   let high = -Infinity;
   for (const value of shown) {
@@ -23,6 +24,14 @@ export function surfaceTraces({ header, arrays }) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
+  return { shown, low, high };
+}
+
+/** The traces of a picture: contour lines, minima (stars) and saddles (crosses). */
+export function surfaceTraces({ header, arrays }) {
+  const { problem } = header;
+  const [rows, columns] = arrays.z.shape;
+  const { shown, low, high } = levels(problem, arrays.z.data);
   const points = (list, symbol, size) => ({
     type: "scatter",
     mode: "markers",
@@ -43,7 +52,7 @@ export function surfaceTraces({ header, arrays }) {
       zmin: low,
       zmax: high,
       autocontour: false,
-      contours: { start: low, end: high, size: (high - low) / 16 || 1 },
+      contours: { start: low, end: high, size: (high - low) / LEVELS || 1 },
       line: { width: 0.6, color: "rgba(255,255,255,.28)", smoothing: 1 },
     },
     points(problem.saddles ?? [], "x-thin", 8),
@@ -72,7 +81,7 @@ export function surfaceLayout({ header }, theme, narrow) {
     color: theme.soft,
   });
   return {
-    margin: { l: 42, r: 4, t: 4, b: 34 },
+    margin: MARGIN,
     showlegend: false,
     uirevision: header.key,
     dragmode: narrow ? false : "zoom",
@@ -85,20 +94,22 @@ export function surfaceLayout({ header }, theme, narrow) {
   };
 }
 
-/** From data to pixels in a drawn panel. */
-export function viewOf(chart) {
-  const { xaxis, yaxis } = chart._fullLayout;
-  const [x0, x1] = xaxis.range.map(Number);
-  const [y0, y1] = yaxis.range.map(Number);
-  const left = xaxis._offset;
-  const top = yaxis._offset;
-  const perX = xaxis._length / (x1 - x0);
-  const perY = yaxis._length / (y1 - y0);
+/** From data to pixels in a panel; before Plotly has drawn it, as it will. */
+export function viewOf(chart, [wide, tall], problem) {
+  const { xaxis, yaxis } = chart._fullLayout ?? {};
+  const [x0, x1] = xaxis ? xaxis.range.map(Number) : problem.view;
+  const [y0, y1] = yaxis ? yaxis.range.map(Number) : problem.view.slice(2);
+  const left = xaxis?._offset ?? MARGIN.l;
+  const top = yaxis?._offset ?? MARGIN.t;
+  const width = xaxis?._length ?? wide - MARGIN.l - MARGIN.r;
+  const height = yaxis?._length ?? tall - MARGIN.t - MARGIN.b;
+  const perX = width / (x1 - x0);
+  const perY = height / (y1 - y0);
   return {
     left,
     top,
-    width: xaxis._length,
-    height: yaxis._length,
+    width,
+    height,
     perX,
     perY,
     x: (value) => left + (value - x0) * perX,

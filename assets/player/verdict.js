@@ -66,21 +66,26 @@ export function createVerdict(player) {
       table,
     ),
   );
-  let rows = new Map();
+  let rows = []; // of each lane
+  let shape = "";
 
-  function row(lane, first) {
-    const { verdict } = lane;
-    const reached = verdict[`${player.clock}_to_target`] !== null && verdict[`${player.clock}_to_target`] !== undefined;
-    return h(
-      "tr",
-      { class: first && reached ? "mb-first" : null, "data-lane": lane.index },
-      h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label)),
-      COLUMNS.map(([, , read]) => h("td", {}, read(verdict))),
-      h("td", { class: reached ? null : "mb-missed" }, cost(verdict, player.clock)),
-      h("td", {}, text.num(verdict.noise)),
-      h("td", { class: `mb-words mb-${verdict.stable}` }, verdict.stable),
-      h("td", { class: "mb-words mb-why" }, verdict.why),
-    );
+  function row(lane) {
+    const cells = [...COLUMNS, "target", "noise"].map(() => h("td", {}));
+    cells.push(h("td", {}), h("td", { class: "mb-words mb-why" }));
+    const name = h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label));
+    return { line: h("tr", { "data-lane": lane.index }, name, cells), cells };
+  }
+
+  /** Writes a lane's numbers into its row: what stays the same costs the browser nothing. */
+  function fill({ line, cells }, { verdict }, first) {
+    const { clock } = player;
+    const spent = verdict[`${clock}_to_target`];
+    const reached = spent !== null && spent !== undefined;
+    const told = [cost(verdict, clock), text.num(verdict.noise), verdict.stable, verdict.why];
+    [...COLUMNS.map(([, , read]) => read(verdict)), ...told].forEach((words, i) => write(cells[i], words));
+    line.className = first && reached ? "mb-first" : "";
+    cells[COLUMNS.length].className = reached ? "" : "mb-missed";
+    cells[COLUMNS.length + 2].className = `mb-words mb-${verdict.stable}`;
   }
 
   /** Fills the table; rows that change places slide there. */
@@ -88,20 +93,26 @@ export function createVerdict(player) {
     write(sentence, player.header.sentence?.[player.clock] ?? "");
     target.title = player.header.target?.text ?? "";
     write(target, `to target, ${player.clock}`);
-    const moved = rows.size > 0 && !player.reduced && !player.gate.dragging;
-    const before = new Map(moved ? [...rows].map(([lane, tr]) => [lane, tr.offsetTop]) : []);
-    const order = ranking(player.lanes, player.clock);
-    rows = new Map(order.map((lane, i) => [lane.label, row(lane, i === 0)]));
-    body.replaceChildren(...rows.values());
-    if (!moved) return;
-    for (const [lane, tr] of rows) {
-      const shift = before.get(lane) - tr.offsetTop;
-      if (shift)
-        tr.animate([{ transform: `translateY(${shift}px)` }, { transform: "none" }], {
-          duration: 450,
-          easing: "ease-in-out",
-        });
+    const now = JSON.stringify(player.lanes.map((lane) => [lane.label, lane.color]));
+    const fresh = now !== shape;
+    if (fresh) {
+      shape = now;
+      rows = player.lanes.map(row);
+      body.replaceChildren();
     }
+    const order = ranking(player.lanes, player.clock);
+    order.forEach((lane, i) => fill(rows[lane.index], lane, i === 0));
+    const lines = order.map((lane) => rows[lane.index].line);
+    if (lines.every((line, i) => body.children[i] === line)) return;
+    const slides = !fresh && !player.reduced && !player.gate.dragging;
+    const tops = slides ? lines.map((line) => line.offsetTop) : [];
+    body.replaceChildren(...lines);
+    tops.forEach((top, i) => {
+      const shift = top - lines[i].offsetTop;
+      if (!shift) return;
+      const from = { transform: `translateY(${shift}px)` };
+      lines[i].animate([from, { transform: "none" }], { duration: 450, easing: "ease-in-out" });
+    });
   }
 
   return { element, update };

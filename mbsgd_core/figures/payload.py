@@ -5,7 +5,7 @@ at a multiple of 4 | arrays end to end, float32 or uint32, little endian. The he
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ def message(
     look_for: str | None = None,
     cursor: Mapping[str, Any] | None = None,
     live: Mapping[str, Any] | None = None,
+    kept: Collection[str] = (),
 ) -> bytes:
     """The payload of one Compare page.
 
@@ -98,6 +99,7 @@ def message(
         look_for: one sentence; by default the problem's summary.
         live: {"path", "owner", "take"}: where a drag is answered; None in such an answer itself.
         cursor: {"seq", "lanes"}, the answer of measures.cursor.at_cursor.
+        kept: arrays that the player has and that are still right: they do not travel.
     """
     lanes = []
     for i, (lane, style) in enumerate(zip(experiment.lanes, look.looks(experiment.lanes), strict=True)):
@@ -123,8 +125,9 @@ def message(
         "look_for": picture["problem"]["summary"] if look_for is None else look_for,
         "cursor": cursor,
         "live": live,
+        "kept": sorted(kept),
     }
-    return pack(header, picture["arrays"])
+    return pack(header, {name: values for name, values in picture["arrays"].items() if name not in kept})
 
 
 def _samples(picture: Mapping[str, Any]) -> int:

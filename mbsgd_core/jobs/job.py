@@ -20,9 +20,11 @@ class Job:
         self.message = "Waiting for a free worker."
         self.result: Any = None  # the newest, partial ones too
         # The runner's own notes:
+        self.experiment: str | None = None  # whose result is worth remembering
         self.chain: Chain
         self.task: Task  # the next, or the one that runs
         self.seconds: float | None = None  # that the last one took
+        self.patient = False  # whether those who have just come go first
         self.deaths = 0  # of workers, in this one
         self._changed = threading.Condition()
         self._cancel = cancel

@@ -23,7 +23,9 @@ class Results:
 
     def put(self, experiment_json: str, result: dict[str, Any]) -> None:
         if experiment_json in self._kept:
-            return
+            if self._kept[experiment_json][0]["picture"]["thinned"] is None:
+                return
+            self._bytes -= self._kept.pop(experiment_json)[1]
         self._kept[experiment_json] = result, _size(result)
         self._bytes += self._kept[experiment_json][1]
         while self._bytes > CAPACITY:

@@ -21,6 +21,7 @@ from mbsgd_core.jobs import chains, tasks
 from mbsgd_core.jobs.job import Chain, Job
 from mbsgd_core.jobs.results import Results
 from mbsgd_core.jobs.slots import Slot, ready
+from mbsgd_core.types import Glance
 
 RETRIES = 2  # of a task whose worker died
 GRACE = 0.25  # seconds that a cancelled task is given to end by itself
@@ -80,12 +81,13 @@ class Runner:
         for slot in self.slots:
             slot.kill()
 
-    def submit(self, owner: Hashable, experiment_json: str) -> Job:
+    def submit(self, owner: Hashable, experiment_json: str, glance: Glance | None = None) -> Job:
         """Run an experiment; the owner's older run is cancelled, unless it is the same.
 
         Args:
             owner: who asks; each has one run at a time.
             experiment_json: from Experiment.to_json().
+            glance: how much the picture must hold; all by default.
 
         Returns:
             A Job; its `result`, partial ones too, is {"done": bool, "progress": 0 ... 1, "lanes": [LaneRun, ...],
@@ -93,20 +95,27 @@ class Runner:
         """
         with self._lock:
             known = self._results.get(experiment_json)
-            if known is None:
-                return self.run(owner, experiment_json, partial(chains.training, experiment_json))
+            if known is None or known["picture"]["thinned"] not in (None, glance):
+                name = experiment_json if glance is None else (experiment_json, glance)
+                chain = partial(chains.training, experiment_json, glance=glance)
+                if known is not None:
+                    chain = partial(chains.drawing, experiment_json, known["lanes"], glance=glance)
+                return self.run(owner, name, chain, experiment_json)
             self._cancel_older(owner)
             job = Job(owner, experiment_json, self._cancel)
             self._end(job, "done", "", progress=1.0, result=known)
             return job
 
-    def run(self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain]) -> Job:
+    def run(
+        self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain], experiment_json: str | None = None
+    ) -> Job:
         """Run any chain of tasks.
 
         Args:
             owner: who asks; an older job of the same owner is cancelled, unless it has the same name.
             name: what the job is.
             chain: makes the generator of its tasks.
+            experiment_json: whose result it makes, to be remembered.
         """
         self.warm()
         with self._lock:
@@ -119,12 +128,17 @@ class Runner:
             if len(self._newest) >= WAITING:
                 raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
             job = Job(owner, name, self._cancel)
-            job.chain = chain(job)
+            job.chain, job.experiment = chain(job), experiment_json
             job.task = next(job.chain)
             self._newest[owner] = job
-            self._queue.append(job)
+            self._queue.insert(self._place(job), job)
             self._give_turns()
             return job
+
+    def _place(self, job: Job) -> int:
+        """Where a newcomer joins the queue: before those with long runs in the background, behind all others."""
+        patient = (i for i, other in enumerate(self._queue) if other.patient and not job.patient)
+        return next(patient, len(self._queue))
 
     def ask(self, owner: Hashable, function: Callable[..., Any], *args: Any) -> Job:
         """Run one function in a worker, in turn with everything else; the owner's older question is cancelled."""
@@ -219,8 +233,8 @@ class Runner:
             job.task = job.chain.throw(error) if error is not None else job.chain.send(future.result())
             self._queue.append(job)
         except StopIteration as stop:
-            if isinstance(job.name, str):
-                self._results.put(job.name, stop.value)
+            if job.experiment is not None:
+                self._results.put(job.experiment, stop.value)
             self._end(job, "done", "", progress=1.0, result=stop.value)
         except LabError as refusal:
             self._end(job, "failed", str(refusal))

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.types import State, Trace
+from mbsgd_core.types import Glance, State, Trace
 
 # A lane keeps about so many numbers at most, since its trace crosses processes and lives in the web process.
 NUMBERS, RECORDS = 2_000_000, 200
 FIRST = 64  # updates, before their pace is known
 TIMED = 1e-3  # seconds: fewer updates than take so long say little about the time of one
 SLOW = 2e-2  # seconds: what takes so long needs no repetition
+GROWTH, TRIES = 4, 3  # how a number of updates is found that takes long enough; how often it is timed
 
 
 class LaneRun(NamedTuple):
@@ -67,10 +68,13 @@ def compare(experiment_json: str, budget_seconds: float) -> list[LaneRun]:
     return [lane._replace(state=_pack(state)) for lane, state in zip(lanes, states, strict=True)]
 
 
-def compare_and_picture(experiment_json: str, budget_seconds: float) -> tuple[list[LaneRun], dict[str, Any]]:
+def compare_and_picture(
+    experiment_json: str, budget_seconds: float, glance: Glance | None = None
+) -> tuple[list[LaneRun], dict[str, Any]]:
     """One round trip: train all lanes for so much wall time at most, then draw what there is."""
     lanes = compare(experiment_json, budget_seconds)
-    return lanes, draw(experiment_json, [lane.trace for lane in lanes], [lane.seconds_per_update for lane in lanes])
+    traces, seconds = [lane.trace for lane in lanes], [lane.seconds_per_update for lane in lanes]
+    return lanes, draw(experiment_json, traces, seconds, glance)
 
 
 def chunk(state: bytes, seconds: float, pace: float) -> LaneRun:
@@ -85,11 +89,13 @@ def chunk(state: bytes, seconds: float, pace: float) -> LaneRun:
     return piece._replace(state=_pack(after))
 
 
-def draw(experiment_json: str, traces: Sequence[Trace], seconds_per_update: Sequence[float]) -> dict[str, Any]:
-    """Everything that the page shows of these traces."""
+def draw(
+    experiment_json: str, traces: Sequence[Trace], seconds_per_update: Sequence[float], glance: Glance | None = None
+) -> dict[str, Any]:
+    """Everything that the page shows of these traces; as much of it as a glance takes in, where one is given."""
     from mbsgd_core.measures.picture import picture
 
-    return picture(_experiment(experiment_json), list(traces), list(seconds_per_update))
+    return picture(_experiment(experiment_json), list(traces), list(seconds_per_update), glance=glance)
 
 
 def at_cursor(
@@ -120,11 +126,11 @@ def _pack(state: State) -> bytes | None:
 
 def _every(experiment: Experiment, lane: int) -> int | None:
     """Which updates are kept; None, the engine's own choice, unless the trace would be too large."""
-    from mbsgd_core import engine
+    from mbsgd_core.engine.plan import FULL_PARAMETERS, FULL_RECORDS
 
     parameters, updates = experiment.problem.parameter_count, experiment.updates(lane)
     most = max(RECORDS, NUMBERS // (experiment.runs * (parameters + 1)))
-    fits = parameters > engine.FULL_PARAMETERS or min(updates, engine.FULL_RECORDS) <= most
+    fits = parameters > FULL_PARAMETERS or min(updates, FULL_RECORDS) <= most
     return None if fits else -(-updates // most)
 
 
@@ -161,22 +167,29 @@ def _seconds_per_update(alone: Experiment) -> float:
     if not updates:
         return 0.0
     _timed(alone, 1)  # the very first call also pays for what is made once: tensors, orders, kernels
-    one = many = _timed(alone, 1)
+    one = many = _quickest(alone, 1)
     while n < updates and many < max(TIMED, 4 * one) and one < SLOW:
-        n = min(2 * n, updates)
+        n = min(GROWTH * n, updates)
         many = _timed(alone, n)
+    many = _quickest(alone, n) if n > 1 else one
     return (many - one) / (n - 1) if n > 1 and many > one else many / n
 
 
-def _timed(alone: Experiment, n: int) -> float:
-    """Seconds that n updates take without their objective: the quickest of three, since others use this machine too."""
-    from mbsgd_core import engine
-
-    state, nothing, best = engine.init(alone, 0), alone.updates(0), np.inf
-    for _ in range(3):
-        begun = perf_counter()
-        engine.advance(state, n, every=nothing)
-        best = min(best, perf_counter() - begun)
+def _quickest(alone: Experiment, n: int) -> float:
+    """The least seconds of some tries, since others use this machine too."""
+    best = _timed(alone, n)
+    for _ in range(TRIES - 1):
         if best > SLOW:
             break
+        best = min(best, _timed(alone, n))
     return best
+
+
+def _timed(alone: Experiment, n: int) -> float:
+    """Seconds that n updates take without their objective."""
+    from mbsgd_core import engine
+
+    state, nothing = engine.init(alone, 0), alone.updates(0)
+    begun = perf_counter()
+    engine.advance(state, n, every=nothing)
+    return perf_counter() - begun

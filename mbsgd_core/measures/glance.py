@@ -1,34 +1,23 @@
 """What a picture needs that moves while a knob is dragged: few records that draw like many (floor 4)."""
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 
-from mbsgd_core.types import Trace
+from mbsgd_core.types import Glance, Trace
 
-CLOCKS = ("updates", "samples", "epochs", "seconds")
 SHARE = 4  # 1 / SHARE of what is kept are the first records, all of them: there a path runs, later it jitters
 
 
-class Glance(NamedTuple):
-    """How much of a run is looked at: about `most` records of a lane, and one of them, at the cursor, closely."""
+def cursor(glance: Glance, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
+    """The record at the cursor.
 
-    most: int
-    clock: str = "updates"  # one of CLOCKS
-    time: float = math.inf  # by this clock; the cursor is at the last record that is not later
-
-    def cursor(self, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
-        """The record at the cursor.
-
-        Args:
-            trace: the lane's.
-            per_epoch: updates an epoch.
-            seconds_per_update: as measured.
-        """
-        unit = {"updates": 1.0, "epochs": 1 / max(per_epoch, 1), "seconds": seconds_per_update, "samples": 1.0}
-        times = (trace.samples if self.clock == "samples" else trace.update) * unit[self.clock]
-        return max(0, int(np.searchsorted(times, self.time * (1 + 1e-9), side="right")) - 1)
+    Args:
+        trace: the lane's.
+        per_epoch: updates an epoch.
+        seconds_per_update: as measured.
+    """
+    unit = {"updates": 1.0, "epochs": 1 / max(per_epoch, 1), "seconds": seconds_per_update, "samples": 1.0}
+    times = (trace.samples if glance.clock == "samples" else trace.update) * unit[glance.clock]
+    return max(0, int(np.searchsorted(times, glance.time * (1 + 1e-9), side="right")) - 1)
 
 
 def outline(curves: np.ndarray, most: int) -> np.ndarray:

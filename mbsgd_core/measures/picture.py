@@ -15,7 +15,7 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import along, ensemble, noise, plane, verdict
 from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, draws_with_replacement, start_of
-from mbsgd_core.measures.glance import Glance, at, last_sound, outline
+from mbsgd_core.measures.glance import at, cursor, last_sound, outline
 from mbsgd_core.measures.plane import Plane, Window
 from mbsgd_core.measures.text import number, point, share
 from mbsgd_core.measures.truth import Truth, truth
@@ -23,7 +23,7 @@ from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
-from mbsgd_core.types import Trace
+from mbsgd_core.types import Glance, Trace
 
 GRID, MOVING_GRID = 80, 56  # a plane that follows the paths is computed anew for every picture
 GRID_WORK = 2_000_000_000  # the grid becomes coarser where an evaluation is dear
@@ -190,8 +190,8 @@ def _lane(
     looked_at = None
     if glance is not None:
         curves = np.column_stack([path, trace.loss[0]])
-        cursor = glance.cursor(trace, experiment.updates_per_epoch(i), seconds)
-        close = np.unique([cursor, min(cursor, last_sound(curves))])
+        here = cursor(glance, trace, experiment.updates_per_epoch(i), seconds)
+        close = np.unique([here, min(here, last_sound(curves))])
         kept = np.union1d(outline(curves, glance.most), close)
         path, few, near, looked_at = path[kept], at(trace, kept), at(trace, close), np.searchsorted(kept, close)
     theta = few.theta[0]

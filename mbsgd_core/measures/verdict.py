@@ -6,9 +6,8 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.diagnosis import Diagnosis
-from mbsgd_core.measures.glance import CLOCKS
 from mbsgd_core.measures.text import number
-from mbsgd_core.types import Trace
+from mbsgd_core.types import CLOCKS, Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
 _BY = {"updates": "Per update", "samples": "Per sample", "epochs": "Per epoch", "seconds": "By the clock"}

@@ -1,5 +1,6 @@
 """The knobs that move the picture while they are dragged (floor 6): read from declarations, none named here."""
 
+from functools import cache
 from typing import Any
 
 from mbsgd_core.errors import ExperimentError
@@ -19,6 +20,7 @@ PATH = "lab/live"  # where a dragged value is answered, below the app's root
 _PARTS = {"schedule": Schedule, "rule": Rule, "sampler": Sampler}
 
 
+@cache
 def declared() -> dict[str, tuple[str, Any]]:
     """Every live knob: {name: (part of the lane, field)}, from the first item that declares it."""
     found: dict[str, tuple[str, Any]] = {}

@@ -13,7 +13,14 @@ LONGEST = 20.0  # seconds until the first picture
 _STATUS = {"queued": "running", "running": "running", "done": "done", "failed": "failed", "cancelled": "failed"}
 
 
-def payload(experiment: Experiment, job: Job, patience: float, take: int = 0, **rest: Any) -> bytes:
+def payload(
+    experiment: Experiment,
+    job: Job,
+    patience: float,
+    take: int = 0,
+    shown: tuple[Experiment, str] | None = None,
+    **rest: Any,
+) -> bytes:
     """What the player shows: the finished run if it ends in time, else what there is of it.
 
     Args:
@@ -21,6 +28,7 @@ def payload(experiment: Experiment, job: Job, patience: float, take: int = 0, **
         job: its run.
         patience: seconds to wait for a result; without any, up to LONGEST.
         take: changes when the picture is a new one, to be played from its start.
+        shown: the experiment and the key of the picture that the player has, to send only what is new.
         rest: what `message` takes besides.
     """
     if not job.wait(patience, partial_result=True):
@@ -28,13 +36,25 @@ def payload(experiment: Experiment, job: Job, patience: float, take: int = 0, **
     if job.result is None:
         raise JobError(job.message)
     picture, samples = job.result["picture"], experiment.problem.sample_count
+    key = f"{picture['key']}-{take}"
     return message(
         picture,
         experiment,
-        key=f"{picture['key']}-{take}",
+        key=key,
         status={"state": _STATUS[job.state], "progress": job.progress, "message": job.message},
         link=share.to_query(experiment),
         knobs=live.headers(samples),
         lane_knobs=[live.values(lane, samples) for lane in experiment.lanes],
+        kept=_kept(picture, experiment, shown[0]) if shown is not None and shown[1] == key else (),
         **rest,
     )
+
+
+def _kept(picture: dict[str, Any], experiment: Experiment, before: Experiment) -> set[str]:
+    """The arrays that a drag leaves as they are: surface and data of one key, and the batches of an equal sampler."""
+    names = {"data/x", "data/y"}
+    if picture["problem"]["projection"] is None:  # else the plane follows the paths
+        names |= {"z", "xs", "ys"}
+    pairs = enumerate(zip(before.lanes, experiment.lanes, strict=True))
+    names |= {f"lane{i}/batch" for i, (old, new) in pairs if old.sampler == new.sampler}
+    return names & set(picture["arrays"])

@@ -24,14 +24,18 @@ KEY = "player"
 def preload() -> str:
     """A script that begins to load the player and plotly.js, all files at once, for a component that is drawn earlier.
 
-    The page may be hosted below a sub-path: it is found from where Streamlit's own entry script came from.
+    plotly.js is only fetched: running it takes so long that the player draws its first picture before. The page may be
+    hosted below a sub-path: it is found from where Streamlit's own entry script came from.
     """
     modules = json.dumps(sorted(file.name for file in files.PLAYER.glob("*.js")))
     return f"""
 const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
 const base = root + "{files.BASE}/player";
 {modules}.forEach(file => import(`${{base}}/${{file}}`));
-import(base + "/dom.js").then(dom => dom.loadPlotly(new URL("{files.PLOTLY}", base + "/").href));
+import(base + "/dom.js").then(dom => {{
+  dom.loadStyle(base + "/player.css");
+  dom.fetchEarly(new URL("{files.PLOTLY}", base + "/").href);
+}});
 """
 
 

@@ -8,6 +8,7 @@ import importlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,11 +19,13 @@ from mbsgd_core import share
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import slots
+from mbsgd_core.types import CLOCKS, Glance
 from mbsgd_core.ui import files, live, presets
 from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.work import runner
 
 LARGEST = 100_000  # bytes of a question
+RECORDS = 3_000  # about so many of a lane are in the answer: those that show; the page sends all when the thumb rests
 PATIENCE, STARTING = 2.0, 20.0  # seconds
 
 
@@ -48,12 +51,18 @@ def routes() -> list[BaseRoute]:
 
 
 async def _live(request: Request) -> Response:
-    """{"owner", "link", "drag": {"lane", "key", "value"}, "seq", "take"} -> the payload of the changed experiment."""
+    """{"owner", "link", "drag": {"lane", "key", "value"}, "seq", "take", "key", "at"} -> the payload after it.
+
+    "link" is the experiment that the player shows and "key" its picture's: what it has of that does not travel again.
+    "at" is its cursor: [clock, time], or null at the end.
+    """
     body = await request.body()
     if len(body) > LARGEST:
         return PlainTextResponse(f"A question may have {LARGEST:,} bytes; this one has {len(body):,}.", 413)
     try:
-        return Response(await run_in_threadpool(_answer, json.loads(body)), media_type="application/octet-stream")
+        answer = await run_in_threadpool(_answer, json.loads(body))
+        # An encoding of its own keeps Streamlit from packing it: that takes longer than it saves with such numbers.
+        return Response(answer, media_type="application/octet-stream", headers={"Content-Encoding": "identity"})
     except LabError as error:
         return PlainTextResponse(str(error)[:300], 400)
     except (LookupError, TypeError, ValueError, RecursionError):
@@ -65,5 +74,8 @@ def _answer(question: dict) -> bytes:
     draft = before.model_dump(mode="json")
     live.apply(draft, before, question["drag"])
     after = Experiment.model_validate(draft)
-    job = runner().submit(str(question["owner"])[:64], after.to_json())
-    return payload(after, job, PATIENCE, seq=int(question["seq"]), take=int(question["take"]))
+    clock, time = question.get("at") or (CLOCKS[0], inf)
+    glance = Glance(RECORDS, CLOCKS[CLOCKS.index(clock)], float(time))
+    job = runner().submit(str(question["owner"])[:64], after.to_json(), glance)
+    shown = before, str(question.get("key"))
+    return payload(after, job, PATIENCE, seq=int(question["seq"]), take=int(question["take"]), shown=shown)

@@ -34,6 +34,15 @@ def test_a_dragged_value_comes_back_as_the_picture_of_the_changed_experiment(app
     assert len(arrays["lane1/loss"]) == FIRST.updates(1) + 1
 
 
+def test_an_answer_brings_only_what_the_player_lacks(app: str):
+    key = unpack(post(app, json.dumps(QUESTION).encode())[1])[0]["key"]
+    header, arrays = unpack(post(app, json.dumps(QUESTION | {"key": key}).encode())[1])
+    assert header["kept"] == ["lane1/batch", "lane2/batch", "xs", "ys", "z"] and not set(header["kept"]) & set(arrays)
+    smaller = QUESTION | {"key": key, "drag": {"lane": 2, "key": "batch_size", "value": 2}}
+    assert unpack(post(app, json.dumps(smaller).encode())[1])[0]["kept"] == ["lane1/batch", "xs", "ys", "z"]
+    assert unpack(post(app, json.dumps(QUESTION | {"key": "of another picture"}).encode())[1])[0]["kept"] == []
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -47,6 +56,8 @@ def test_a_dragged_value_comes_back_as_the_picture_of_the_changed_experiment(app
         json.dumps(QUESTION | {"drag": DRAG | {"value": "fast"}}).encode(),
         json.dumps(QUESTION | {"drag": DRAG | {"value": 7}}).encode(),
         json.dumps(QUESTION | {"seq": "x"}).encode(),
+        json.dumps(QUESTION | {"at": ["fortnights", 1]}).encode(),
+        json.dumps(QUESTION | {"at": ["epochs", "noon"]}).encode(),
         b"[" * 50_000,
     ],
 )

@@ -96,6 +96,58 @@ def test_the_picture_moves_while_the_thumb_is_held(page: Page, app: str):
     page.mouse.up()
 
 
+def test_a_dragged_long_run_shows_few_records_and_at_rest_all_of_them(page: Page, app: str):
+    long = "?v=1&problem=linear_regression&problem.dataset=line&problem.dataset.samples=3200&budget.unit=epochs"
+    lane = "&lane1=SGD&lane1.sampler=reshuffle&lane1.sampler.batch_size=1&lane1.rule=sgd&lane1.schedule=constant"
+    visit(page, f"{app}/{long}&budget.amount=1{lane}&lane1.schedule.learning_rate=0.05")
+    settled(page)
+    page.evaluate("""() => {
+        const { state } = window.__mbPlayer, take = state.take.bind(state);
+        window.taken = [];
+        state.take = (given) => take(given).finally(() => window.taken.push([state.short, state.lanes[0].records]));
+    }""")
+    state = "const [lane] = window.__mbPlayer.state.lanes; const k = window.__mbPlayer.state.records[0];"
+    cursor = f"() => {{ {state} return [lane.update[k], lane.gradient[2 * k], lane.loss[lane.last], lane.text]; }}"
+    page.evaluate("window.__mbPlayer.state.pause(); window.__mbPlayer.state.seek(0.615)")  # epochs
+    box = slider(page, "Learning rate").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + box["height"] / 2, steps=10)
+    page.wait_for_function("window.taken.length && !window.__mbPlayer.state.gate.dragging", timeout=10_000)
+    moving = page.evaluate(cursor)
+    page.mouse.up()
+    settled(page)
+    page.wait_for_function("window.taken.at(-1)[1] === 3201", timeout=10_000)
+    taken = page.evaluate("window.taken")
+    assert all(records < 3010 for short, records in taken if short) and taken[-1] == [False, 3201]
+    assert moving[0] == 1968
+    assert page.evaluate(cursor) == moving  # the same record at the cursor, the same gradient, the same end
+
+
+def test_the_first_picture_does_not_wait_for_the_charts(page: Page, app: str):
+    held = []
+    page.route("**/plotly-cartesian.min.js", lambda request: held.append(request))
+    page.goto(app)
+    page.wait_for_function("window.__mbPlayer?.ready.seen", timeout=30_000)
+    middle = """() => {
+        const canvas = document.querySelector(".mb-draft");
+        return canvas ? Array.from(canvas.getContext("2d").getImageData(canvas.width / 2, 9, 1, 1).data) : null;
+    }"""
+    assert page.evaluate(middle)[3] == 255  # the surface
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    drag(page, "Momentum", 0.5)
+    page.wait_for_function(
+        "window.__mbPlayer.link().includes('momentum=0.4') || window.__mbPlayer.link().includes('momentum=0.5')",
+        timeout=10_000,
+    )
+    for request in held:
+        request.continue_()
+    page.wait_for_function("window.__mbPlayer.ready.first", timeout=30_000)
+    assert page.evaluate(middle) is None
+    expect(page.locator(".mb-panel .js-plotly-plot")).to_have_count(3)
+
+
 def test_the_batch_size_slider_goes_to_all_samples_and_says_so(page: Page, app: str):
     visit(page, app)
     slider(page, "Batch size").press("End")

@@ -12,10 +12,11 @@ from mbsgd_core.figures.payload import message, unpack
 from mbsgd_core.measures import along, ensemble, plane, verdict
 from mbsgd_core.measures.cursor import at_cursor
 from mbsgd_core.measures.diagnosis import diagnose
+from mbsgd_core.measures.glance import last_sound, outline
 from mbsgd_core.measures.picture import picture
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.models.base import DataProblem
-from mbsgd_core.types import Trace
+from mbsgd_core.types import Glance, Trace
 from tests.contract.test_problems import CHOSEN
 
 MEAN = {
@@ -198,6 +199,58 @@ def test_a_straight_unfinished_path_and_many_records():
     assert not shown["finished"] and "yet" in shown["sentence"]["epochs"]
     rows = np.arange(30)
     assert len(along._thin(rows, 7)) == 7 and along._thin(rows, 7)[[0, -1]].tolist() == [0, 29]
+
+
+LONG = {
+    "plane": three(BMI, rates=(0.1, 0.03, 0.1), epochs=2),
+    "many dimensions": three(DIABETES, rates=(0.1, 0.01, 0.1), epochs=2),
+    "diverging": three(BMI, rates=(0.1, 2.5, 0.1), epochs=2),
+    "five runs": three(BMI, runs=5, epochs=2),
+}
+
+
+@pytest.mark.parametrize("clock", verdict.CLOCKS)
+@pytest.mark.parametrize("e", LONG.values(), ids=LONG.keys())
+def test_a_glance_shows_fewer_of_the_same_records_and_says_the_same(e, clock):
+    traces = traced(e)
+    when = {"updates": 300, "samples": 300, "epochs": 300 / 442, "seconds": 300e-5}[clock]
+    whole, few = drawn(e, traces), drawn(e, traces, glance=Glance(200, clock, when))
+    assert whole["thinned"] is None and few["thinned"] == Glance(200, clock, when)
+    assert drawn(e, traces, glance=Glance(10_000, clock, when))["thinned"] is None  # there was nothing to leave out
+    exact = {"looked_at", "records"}
+    for old, new in zip(whole["lanes"], few["lanes"], strict=True):
+        assert {k: v for k, v in old.items() if k not in exact} == {k: v for k, v in new.items() if k not in exact}
+    assert [whole[k] for k in ("key", "problem", "sentence", "target")] == [
+        few[k] for k in ("key", "problem", "sentence", "target")
+    ]
+    np.testing.assert_array_equal(whole["arrays"]["z"], few["arrays"]["z"])
+    for i, (trace, line) in enumerate(zip(traces, few["lanes"], strict=True)):
+        old, new = ({k.split("/")[1]: v for k, v in p["arrays"].items() if f"lane{i}/" in k} for p in (whole, few))
+        kept = np.searchsorted(old["update"], new["update"])
+        assert line["records"] == len(kept) <= 206 and (kept[0], kept[-1]) == (0, len(trace.update) - 1)
+        for name in ("theta", "loss", "update", "samples", "rate", *(["plane_loss"] if "plane_loss" in old else [])):
+            np.testing.assert_array_equal(new[name], old[name][kept], err_msg=name)
+        times = {"samples": trace.samples, "epochs": trace.update / e.updates_per_epoch(i), "updates": trace.update}
+        at_or_before = np.flatnonzero(times.get(clock, trace.update * 1e-5) <= when * (1 + 1e-9))[-1]
+        close = kept[line["looked_at"]]
+        assert at_or_before in close and min(at_or_before, last_sound(old["theta"])) in close
+        for name in ("gradient", "batch_gradient"):
+            np.testing.assert_allclose(new[name], old[name][close], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_an_outline_keeps_every_extreme_of_its_pieces():
+    draw = np.random.default_rng(0)
+    curves = np.stack([draw.normal(size=5000).cumsum(), (-1.0) ** np.arange(5000)], 1)
+    kept = outline(curves, 400)
+    assert len(kept) <= 403 and (np.diff(kept) > 0).all() and set(range(100)) <= set(kept) and kept[-1] == 4999
+    for piece in np.array_split(np.arange(100, 5000), 20):  # coarser than those of the outline: 65 records and more
+        inside = kept[(kept >= piece[0]) & (kept <= piece[-1])]
+        assert set(curves[inside, 1]) == {-1.0, 1.0}  # an even thinning by an even number would show one side alone
+    np.testing.assert_array_equal(curves[kept].min(0), curves.min(0))
+    np.testing.assert_array_equal(curves[kept].max(0), curves.max(0))
+    curves[3210:] = np.nan
+    assert {3209, 3210, 4999} <= set(outline(curves, 400))
+    assert (last_sound(curves), last_sound(curves[:10]), last_sound(curves[4000:])) == (3209, 9, 0)
 
 
 def test_bands_and_ellipses():

@@ -107,3 +107,12 @@ def test_the_message_carries_the_pages_parts():
     assert header["key"] == shown["key"] and header["look_for"] == shown["problem"]["summary"]
     assert {"z", "xs", "ys", "lane0/theta"} <= set(arrays)
     assert unpack(message(shown, e, key="mine", look_for="that"))[0]["key"] == "mine"
+
+
+def test_what_the_player_has_does_not_travel_again():
+    e = Experiment.model_validate(
+        {"problem": {"name": "quadratic"}, "lanes": [lane("full_batch").model_dump(mode="json")]}
+    )
+    shown = picture(e, [engine.run(e, 0)[1]], [1e-5], size=12)
+    header, arrays = unpack(message(shown, e, kept=["z", "xs"]))
+    assert header["kept"] == ["xs", "z"] and not {"z", "xs"} & set(arrays) and {"ys", "lane0/theta"} <= set(arrays)

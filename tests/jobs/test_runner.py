@@ -14,6 +14,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import chains, runner, tasks
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.jobs.runner import Runner
+from mbsgd_core.types import Glance
 from tests.jobs.test_slots import RUNAWAYS, run_script
 
 WAIT = 60  # seconds; far more than anything here needs
@@ -213,6 +214,21 @@ def test_equal_experiments_are_run_once(two):
     assert again.over and again.result is result
 
 
+def test_a_glance_is_followed_by_the_whole_picture_of_the_same_run(two):
+    wanted = experiment(epochs=20, seed=13)  # 1,280 updates of the second lane
+    glimpse = two.submit("a.0", wanted.to_json(), Glance(100)).answer(WAIT)
+    assert glimpse["picture"]["thinned"] == Glance(100) and glimpse["picture"]["lanes"][1]["records"] < 150
+    assert two.submit("b", wanted.to_json(), Glance(100)).result is glimpse
+    elsewhere = two.submit("a.0", wanted.to_json(), Glance(100, "updates", 9)).answer(WAIT)
+    assert elsewhere["picture"]["lanes"][1]["looked_at"] == [9]
+    whole = two.submit("a", wanted.to_json()).answer(WAIT)
+    assert whole["picture"]["thinned"] is None and whole["picture"]["lanes"][1]["records"] == 1281
+    assert_same(glimpse["lanes"], wanted)
+    assert_same(whole["lanes"], wanted)
+    assert whole["lanes"][1].seconds_per_update == glimpse["lanes"][1].seconds_per_update  # nothing was trained again
+    assert two.submit("a.0", wanted.to_json(), Glance(100)).result is whole
+
+
 def test_at_cursor(two):
     wanted = experiment(seed=12)
     told = two.at_cursor("a", wanted.to_json(), [0, 10**9, 3])
@@ -230,6 +246,7 @@ with open("runs", "a") as file:
     file.write("x")
 import sys
 from mbsgd_core.jobs.runner import Runner
+from mbsgd_core.types import Glance
 runner = Runner(slots=2)
 result = runner.submit("a", {experiment().to_json()!r}).answer(60)
 print(result["done"], "torch" in sys.modules, flush=True)
