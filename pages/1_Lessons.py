@@ -9,17 +9,19 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import frame, presets
 
 COLUMNS = 3
+PICTURES = {frame.HOME: "The paths", "Train": "The losses"}  # of each page that has lessons
 
 
-def card(name: str, preset: dict) -> None:
+def card(page: str, name: str, preset: dict) -> None:
     """One lesson: its picture, its sentences, and the link that opens it."""
     with st.container(border=True, height="stretch"):
-        st.image(presets.picture(name), width="stretch", alt=f"The paths of this lesson: {preset['title']}")
-        st.subheader(preset["title"], anchor=name)
+        st.image(presets.picture(name), width="stretch", alt=f"{PICTURES[page]} of this lesson: {preset['title']}")
+        st.subheader(preset["title"], anchor=name.split("/")[-1])
         st.write(preset["lesson"])
         st.caption(f"Look for: {preset['look_for']}")
         link = share.to_query(Experiment.model_validate(preset["experiment"]))
-        st.page_link("app.py", label="Open in Compare", icon=":material/play_arrow:", query_params=parse_qsl(link))
+        file, icon = frame.pages()[page], ":material/play_arrow:"
+        st.page_link(file, label=f"Open in {page}", icon=icon, query_params=parse_qsl(link))
 
 
 def main() -> None:
@@ -30,11 +32,13 @@ def main() -> None:
         "Each lesson is one experiment on real mini-batches. Open it, let it play, then change one thing: its link "
         "carries every setting, so what you see is what your students see."
     )
-    lessons = list(presets.all_presets().items())
-    for row in range(0, len(lessons), COLUMNS):
-        for column, (name, preset) in zip(st.columns(COLUMNS), lessons[row : row + COLUMNS], strict=False):
-            with column:
-                card(name, preset)
+    for page in PICTURES:
+        st.header(page, anchor=False)
+        lessons = list(presets.all_presets(page).items())
+        for row in range(0, len(lessons), COLUMNS):
+            for column, (name, preset) in zip(st.columns(COLUMNS), lessons[row : row + COLUMNS], strict=False):
+                with column:
+                    card(page, name, preset)
     frame.end()
 
 

@@ -5,10 +5,10 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.experiment import Experiment, problems
+from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import surface
 from mbsgd_core.ui import frame, live, presets
-from mbsgd_core.ui.sidebar import plane_settings
+from mbsgd_core.ui.sidebar import planar_titles, plane_settings
 from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Draw the page."""
     frame.begin("Problems")
     st.title("Problems", anchor=False)
-    titles = {name: cls.title for name, cls in problems().items()}
+    titles = planar_titles()
     name = st.selectbox("Problem", list(titles), format_func=titles.get, bind="query-params", key="problem")
     experiment = experiment_of(name)
     st.write(experiment.problem.summary)

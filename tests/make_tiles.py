@@ -15,6 +15,7 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import look
 from mbsgd_core.measures import plane
+from mbsgd_core.problems.base import FiniteSum
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "presets"
 WIDTH, HEIGHT, EDGE = 122, 52, 5
@@ -107,7 +108,7 @@ def line(points: np.ndarray) -> str:
     return f"M{halves[0, 0]} {halves[0, 1]}{written}"
 
 
-def contours(total: engine.FiniteSum, x0: float, x1: float, y0: float, y1: float) -> Iterator[str]:
+def contours(total: FiniteSum, x0: float, x1: float, y0: float, y1: float) -> Iterator[str]:
     """One SVG path a level, over the whole tile."""
     dx, dy = (x1 - x0) * EDGE / (WIDTH - 2 * EDGE), (y1 - y0) * EDGE / (HEIGHT - 2 * EDGE)
     xs, ys = np.linspace(x0 - dx, x1 + dx, COLUMNS), np.linspace(y1 + dy, y0 - dy, ROWS)

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from mbsgd_core.experiment import Experiment, Lane
-from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.registry import name_of
 from mbsgd_core.ui import frame
 from mbsgd_core.ui.tables import table
@@ -20,7 +20,7 @@ def below(experiment: Experiment, result: dict[str, Any] | None) -> None:
     if box.open:
         with box:
             differences(experiment)
-    if result is not None and isinstance(experiment.problem, DataProblem):
+    if result is not None and isinstance(experiment.problem, LinearModel):
         box = frame.section("The fit in original units", "box/units")
         if box.open:
             with box:

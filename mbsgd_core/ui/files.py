@@ -13,12 +13,12 @@ from starlette.types import Scope
 
 from mbsgd_core.ui.frame import ROOT
 
-PLAYER, VENDOR = ROOT / "assets" / "player", ROOT / "assets" / "vendor"
+PLAYER, TRAIN, VENDOR = (ROOT / "assets" / name for name in ("player", "train", "vendor"))
 
 
 def _digest() -> str:
     content = hashlib.blake2b(digest_size=6)
-    for file in sorted([*PLAYER.iterdir(), *VENDOR.iterdir()]):
+    for file in sorted([*PLAYER.iterdir(), *TRAIN.iterdir(), *VENDOR.iterdir()]):
         content.update(file.name.encode() + file.read_bytes())
     return content.hexdigest()
 
@@ -38,4 +38,4 @@ class _Kept(StaticFiles):
 
 def mounts() -> list[Mount]:
     """Where the server serves them."""
-    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (PLAYER, VENDOR)]
+    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (PLAYER, TRAIN, VENDOR)]

@@ -63,10 +63,10 @@ def section(label: str, key: str, expanded: bool = False) -> ExpanderContainer:
 def say(notices: Sequence[str]) -> None:
     """Show what was changed or ignored, plainly and all of it."""
     if notices:
-        st.warning("\n".join(f"- {_plain(notice)}" for notice in notices), icon=":material/info:")
+        st.warning("\n".join(f"- {plain(notice)}" for notice in notices), icon=":material/info:")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     # What a visitor typed must not become a link, a picture or a heading.
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>~$:" else c for c in text)
 

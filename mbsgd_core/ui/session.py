@@ -14,21 +14,37 @@ from mbsgd_core import share
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import presets
+from mbsgd_core.ui.frame import HOME
 
 _KEY = "experiment"
+_HAND = (_KEY, "look_for", "clock", "preset", "take", "notices", "rejected")
 
 
-def load() -> None:
+def load(page: str = HOME) -> None:
     """Take the experiment from the link, if the link is not the one that this session wrote itself."""
     state = st.session_state
     state.setdefault("owner", uuid.uuid4().hex)
+    _turn_to(page)
     given = st.query_params.to_dict()
     if _KEY in state and (not given or given == state.get("written")):
         return
-    fallback = Experiment.model_validate(presets.first()["experiment"])
+    fallback = Experiment.model_validate(presets.first(page)["experiment"])
     experiment, notices = share.from_query(dict(given), page=True, fallback=fallback)
     replace(experiment)
     state["notices"] = [str(notice) for notice in notices]
+
+
+def _turn_to(page: str) -> None:
+    """Every page has an experiment of its own: put away the other page's, take up this one's."""
+    state = st.session_state
+    before, state["page"] = state.get("page", page), page
+    if before == page:
+        return
+    hands = state.setdefault("hands", {})
+    hands[before] = {key: state.pop(key) for key in _HAND if key in state}
+    state.pop("written", None)
+    for key, value in hands.get(page, {}).items():
+        state[key] = value
 
 
 def current() -> Experiment:
@@ -39,7 +55,7 @@ def current() -> Experiment:
 def replace(experiment: Experiment) -> None:
     """Put another experiment in hand; if it is a lesson, with the sentence and the clock that go with it."""
     values = experiment.model_dump(mode="json")
-    lesson = presets.like(values) or {"look_for": "", "clock": "epochs", "name": None}
+    lesson = presets.like(values, st.session_state["page"]) or {"look_for": "", "clock": "epochs", "name": None}
     st.session_state[_KEY] = values
     st.session_state["look_for"] = lesson["look_for"]
     st.session_state["clock"] = lesson["clock"]

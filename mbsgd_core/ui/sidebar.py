@@ -1,6 +1,7 @@
 """The sidebar of Compare (floor 6): problem, data, start, lanes, budget."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -31,7 +32,7 @@ def sidebar(experiment: Experiment) -> None:
         st.subheader("Budget", divider=False)
         item_knobs(experiment.budget, ("budget",))
         knob(experiment.runs, Experiment.model_fields["runs"], ("runs",), {"unit": ""})
-        _lanes(experiment)
+        lanes(experiment)
         if st.button("Reset", help="Back to the first picture.", width="stretch"):
             st.query_params.clear()
             st.session_state.pop("experiment")
@@ -40,7 +41,7 @@ def sidebar(experiment: Experiment) -> None:
 
 def _problem(experiment: Experiment) -> None:
     problem: Any = experiment.problem
-    titles = {name: cls.title for name, cls in problems().items()}
+    titles = {**planar_titles(), name_of(problem): problem.title}
     choice("Problem", titles, name_of(problem), ("problem",), _pick_problem)
     st.caption(problem.summary)
     dataset = getattr(problem, "dataset", None)
@@ -48,7 +49,7 @@ def _problem(experiment: Experiment) -> None:
         fitting = {
             name: cls.title
             for name, cls in discover("mbsgd_core.problems.datasets", Dataset).items()
-            if name == name_of(dataset) or (name != "inline" and cls.task == problem.task)
+            if name == name_of(dataset) or suits(name_of(problem), name)
         }
         choice("Data set", fitting, name_of(dataset), ("problem", "dataset"), _pick_dataset)
         item_knobs(dataset, ("problem", "dataset"), leave_out=("x", "y"))
@@ -86,7 +87,7 @@ def _start(experiment: Experiment) -> None:
     knob(experiment.start, Experiment.model_fields["start"], ("start",), {})
 
 
-def _lanes(experiment: Experiment) -> None:
+def lanes(experiment: Experiment) -> None:
     st.subheader("Lanes", divider=False)
     for i, lane in enumerate(experiment.lanes):
         box = frame.section(lane.label, f"box/lane{i}")
@@ -145,7 +146,25 @@ def _words(name: str) -> str:
 
 def _pick_problem(name: str) -> None:
     settings = {"name": name, **plane_settings(name)}
-    _change_problem(lambda draft: draft.update(problem=settings))
+    change_problem(lambda draft: draft.update(problem=settings))
+
+
+def planar_titles() -> dict[str, str]:
+    """The problems whose loss can be drawn whole, by name."""
+    return {name: cls.title for name, cls in problems().items() if cls.planar}
+
+
+@lru_cache
+def suits(model: str, dataset: str) -> bool:
+    """Whether a model can be fitted to a data set as it comes; images are not for a plane of two features."""
+    kind = discover("mbsgd_core.problems.datasets", Dataset)[dataset]
+    if kind.shape or kind.task == "any":
+        return False
+    try:
+        problems()[model].model_validate({"dataset": dataset})
+    except ValueError:
+        return False
+    return True
 
 
 def plane_settings(name: str) -> dict[str, Any]:
@@ -153,9 +172,7 @@ def plane_settings(name: str) -> dict[str, Any]:
     cls: Any = problems()[name]
     if "dataset" not in cls.model_fields:
         return {}
-    fitting = [
-        name for name, item in discover("mbsgd_core.problems.datasets", Dataset).items() if item.task == cls.task
-    ]
+    fitting = [data for data in discover("mbsgd_core.problems.datasets", Dataset) if suits(name, data)]
     first = next((name for name in FIRST_DATA if name in fitting), fitting[0])
     dataset = discover("mbsgd_core.problems.datasets", Dataset)[first]()
     return {"dataset": {"name": first}, **cls.plane_settings(dataset)}
@@ -165,10 +182,10 @@ def _pick_dataset(name: str) -> None:
     cls: Any = type(session.current().problem)
     dataset = discover("mbsgd_core.problems.datasets", Dataset)[name]()
     settings = {"dataset": {"name": name}, **cls.plane_settings(dataset)}
-    _change_problem(lambda draft: draft["problem"].update(settings))
+    change_problem(lambda draft: draft["problem"].update(settings))
 
 
-def _change_problem(edit: Callable[[dict[str, Any]], None]) -> None:
+def change_problem(edit: Callable[[dict[str, Any]], None]) -> bool:
     """Change the problem, begin at its own start, and ask for a rate that suits it."""
 
     def whole(draft: dict[str, Any]) -> None:
@@ -176,8 +193,10 @@ def _change_problem(edit: Callable[[dict[str, Any]], None]) -> None:
         draft["start"] = None
         _fit(draft)
 
-    if session.change(whole):
+    changed = session.change(whole)
+    if changed:
         st.session_state["suggest"] = True
+    return changed
 
 
 def _fit(draft: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import presets, session
+from mbsgd_core.ui.frame import HOME
 from mbsgd_core.ui.player import preload
 
 _JS = """
@@ -42,17 +43,17 @@ def _component() -> Any:
     return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=preload() + _JS)
 
 
-def tiles() -> None:
-    """Draw every preset as a tile; a click puts its experiment in hand."""
+def tiles(page: str = HOME) -> None:
+    """Draw a page's presets as tiles; a click puts its experiment in hand."""
     shown = [
         {"name": name, "title": preset["title"], "lesson": preset["lesson"], "svg": presets.picture(name)}
-        for name, preset in presets.all_presets().items()
+        for name, preset in presets.all_presets(page).items()
     ]
     _component()(key=_KEY, data={"tiles": shown, "active": st.session_state.get("preset")}, on_pick_change=_pick)
 
 
 def _pick() -> None:
     name = st.session_state[_KEY].pick
-    preset = presets.all_presets().get(name)
+    preset = presets.all_presets(st.session_state["page"]).get(name)
     if preset:
         session.replace(Experiment.model_validate(preset["experiment"]))

@@ -91,6 +91,20 @@ def test_choosing_a_problem_keeps_the_lanes_and_finds_a_rate():
     assert all(lane["diverged_at"] is None for lane in header["lanes"])
 
 
+def test_a_net_is_not_offered_but_its_link_is_drawn_as_a_projection():
+    offered = open_page("Compare").selectbox("problem").options
+    assert "Logistic regression" in offered and "Multilayer perceptron" not in offered
+    given = {"name": "mlp", "dataset": "blobs", "hidden": [4]}
+    lanes = [{"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": 0.5}}]
+    page = open_page("Compare", share.to_query(Experiment.model_validate({"problem": given, "lanes": lanes})))
+    assert payload(page)["problem"]["projection"] and page.selectbox("problem").value == "mlp"
+    for box in ("problem", "start", "reading"):
+        unfold(page, f"box/{box}")
+    page.selectbox("problem/dataset").set_value("moons").run()
+    assert not page.exception and not page.error
+    assert payload(page)["problem"]["title"] == "Multilayer perceptron on Moons"
+
+
 def test_a_bad_formula_is_refused_with_a_sentence_and_stays_typed():
     page = open_page("Compare", "v=1&problem=formula&problem.formula=x^2%2By^2")
     page.text_input("problem/formula").set_value("__import__('os')").run()

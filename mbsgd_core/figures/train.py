@@ -1,0 +1,104 @@
+"""The payload of the Train page (floor 5): lanes in training, as far as they have come, as one binary value."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.figures import look
+from mbsgd_core.figures.payload import VERSION, pack
+
+COLUMNS = ("update", "samples", "seconds", "train", "test", "accuracy")
+MEMORY = ("data", "parameters", "gradient", "optimizer state", "activations")
+
+
+def message(
+    experiment: Experiment,
+    scene: Any,
+    lanes: Sequence[Any],
+    *,
+    status: Mapping[str, Any],
+    key: str,
+    clock: str = "epochs",
+    link: str = "",
+    look_for: str = "",
+    plotly: str = "",
+    theme: str | None = None,
+) -> bytes:
+    """The payload.
+
+    Args:
+        experiment: what is trained.
+        scene: its data as they are shown (jobs.looks.Scene).
+        lanes: how far each lane has come (jobs.training.Course).
+        status: {"state": "running" | "paused" | "stopped" | "failed" | "done", "progress", "message", "left"}.
+        key: changes when zoom is to be reset.
+        clock: what the time axis counts: epochs, updates, samples or seconds.
+        link: the query string that "Copy link" copies.
+        look_for: one sentence.
+        plotly, theme: where the page finds plotly.js, and light or dark where Streamlit does not say.
+    """
+    arrays: dict[str, np.ndarray] = {f"scene/{name}": values for name, values in scene.arrays.items()}
+    told = []
+    for i, (lane, method, style) in enumerate(zip(lanes, experiment.lanes, look.looks(experiment.lanes), strict=True)):
+        arrays |= {f"lane{i}/{name}": lane.looks[:, c] for c, name in enumerate(COLUMNS)}
+        arrays |= {f"lane{i}/{name}": values for name, values in lane.learned.items()}
+        told.append(
+            {
+                "label": method.label,
+                "role": look.role(method),
+                **style._asdict(),
+                "text": look.describe(method, experiment.problem.sample_count),
+                "updates": lane.updates,
+                "update": lane.update,
+                "samples": lane.samples,
+                "seconds": lane.seconds,
+                "updates_per_epoch": max(experiment.updates_per_epoch(i), 1),
+                "diverged_at": lane.diverged_at if lane.diverged_at >= 0 else None,
+                "memory": None if lane.memory is None else dict(zip(MEMORY, lane.memory, strict=True)),
+                "summary": summary(lane, method.label, scene),
+            }
+        )
+    header = {
+        "version": VERSION,
+        "key": key,
+        "plotly": plotly,
+        "theme": theme,
+        "link": link,
+        "clock": clock,
+        "look_for": look_for,
+        "status": dict(status),
+        "kind": scene.kind,
+        "classes": list(scene.classes),
+        "axes": list(scene.axes),
+        "rows": {"train": scene.train_rows, "test": scene.test_rows, "all": experiment.problem.sample_count},
+        "device": scene.device,
+        "lanes": told,
+    }
+    return pack(header, arrays)
+
+
+def summary(lane: Any, label: str, scene: Any) -> str:
+    """A lane's picture in words."""
+    if lane.diverged_at >= 0:
+        return f"{label} diverged at update {lane.diverged_at:,}."
+    train, test, accuracy = lane.looks[-1, 3:]
+    words = f"{label} after {lane.looks[-1, 0]:,.0f} updates: train loss {train:.3g}"
+    if np.isfinite(test):
+        words += f", test loss {test:.3g}"
+    if np.isfinite(accuracy):
+        words += f", {accuracy:.1%} of {scene.test_rows:,} test rows right"
+        worst = _confused(lane.learned.get("confusion"), scene.classes)
+        words += f"; {worst}" if worst else ""
+    return words + "."
+
+
+def _confused(counts: np.ndarray | None, classes: Sequence[str]) -> str:
+    """The mistake that is made most often."""
+    if counts is None or len(counts) < 3:
+        return ""
+    wrong = counts - np.diag(np.diag(counts))
+    true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
+    most = int(wrong[true, taken])
+    return f"most often it takes {classes[true]} for {classes[taken]} ({most} of {counts[true].sum()})" if most else ""

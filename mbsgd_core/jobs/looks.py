@@ -1,0 +1,148 @@
+"""What a lane in training is looked at for, and when (floor 5): plain values that cross processes.
+
+A look measures the model as it stands: losses, accuracy, and what the page shows of it. Looks fall on updates that
+are fixed by the experiment alone, never by the clock, so that a run gives the same curves however it was cut.
+"""
+
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mbsgd_core.errors import LabError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.types import State
+
+SAMPLES = 1_000  # training rows that the train loss of a look is a mean over, at most
+MOST, LEAST = 120, 16  # looks a lane, about
+SHARE = 0.25  # of the training's work that looks may cost
+CHEAP = 3e8  # operations: a look that takes fewer is made as often as it shows
+SIDE = 56  # points along an axis of a boundary
+IMAGES, FILTERS, POINTS = 24, 32, 400  # shown
+
+
+class Look(NamedTuple):
+    """The model after some updates."""
+
+    train_loss: float  # the objective, on at most SAMPLES training rows
+    test_loss: float  # NaN without test rows
+    test_accuracy: float  # NaN for numbers and without test rows
+    learned: dict[str, np.ndarray]  # what the page shows; its names depend on the scene's kind
+
+
+class Scene(NamedTuple):
+    """What stays the same while a model learns."""
+
+    kind: str  # "boundary" | "images" | "classes" | "numbers"
+    train_rows: int  # that a train loss is a mean over
+    test_rows: int
+    classes: tuple[str, ...]
+    axes: tuple[str, ...]  # the features, or the target
+    arrays: dict[str, np.ndarray]
+    device: str  # in words
+
+
+def grid(experiment: Experiment, lane: int) -> np.ndarray:
+    """The updates after which a lane is looked at, (K,) int64: 0, the last, more of them early on.
+
+    Example:
+        >>> e = Experiment.model_validate({"problem": {"name": "mlp", "dataset": "moons"}, "budget": {"amount": 3},
+        ...     "lanes": [{"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": 0.1}}]})
+        >>> grid(e, 0).tolist()
+        [0, 1, 2, 3]
+    """
+    problem, updates = experiment.problem, experiment.updates(lane)
+    rows = min(SAMPLES, problem.sample_count) + _test_rows(experiment)
+    training = 3 * problem.sample_count * updates / max(experiment.updates_per_epoch(lane), 1)
+    dear = problem.flops * rows > CHEAP
+    most = int(np.clip(SHARE * training / rows, LEAST, MOST)) if dear else MOST
+    if updates < most:
+        return np.arange(updates + 1)
+    even, early = np.linspace(0, updates, most * 3 // 4), np.geomspace(1, updates, most // 4)
+    return np.unique(np.round(np.concatenate([even, early])).astype(np.int64))
+
+
+def _test_rows(experiment: Experiment) -> int:
+    problem: Any = experiment.problem
+    rows, own = problem.dataset.counts()
+    return own or round(rows * problem.held_out)
+
+
+def scene(experiment: Experiment) -> Scene:
+    """Runs in a worker: the data as the page shows them."""
+    import torch
+
+    from mbsgd_core import engine
+    from mbsgd_core.measures import learning
+
+    problem: Any = experiment.problem
+    seed, data = experiment.seed, problem.prepare(experiment.seed)
+    kind, tests = _kind(problem), len(data.y_test)
+    arrays: dict[str, np.ndarray] = {}
+    if kind == "boundary":
+        x, _ = learning.rows_of(problem, seed, "train")
+        arrays = {"x": (x * data.deviation + data.mean)[:POINTS], "y": data.y[:POINTS]}
+    if kind == "images":
+        truth = data.y_test[:IMAGES].astype(np.int64)
+        unknown = np.zeros(tests, dtype=np.int64)
+        blank = learning.Judged(data.y_test.astype(np.int64), unknown, unknown + 0.0, unknown + 0.0)
+        arrays = {"images": learning.gallery(problem, blank, seed, IMAGES).images.mean(1), "truth": truth}
+    device = engine.device_of(experiment)
+    threads = torch.get_num_threads()
+    words = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {threads} thread{'s' * (threads > 1)}"
+    table = data.table
+    axes = table.features if kind == "boundary" else (table.target,)
+    classes = _classes(problem, table) if problem.learns == "classification" else ()
+    return Scene(kind, min(SAMPLES, len(data.y)), tests, classes, axes, arrays, words)
+
+
+def _classes(problem: Any, table: Any) -> tuple[str, ...]:
+    known = tuple(str(name) for name in table.classes)
+    return known + tuple(str(i) for i in range(len(known), problem.class_count))
+
+
+def _kind(problem: Any) -> str:
+    if problem.learns != "classification":
+        return "numbers"
+    width = len(problem.header.features)
+    if problem.dataset.shape and width == int(np.prod(problem.dataset.shape)):
+        return "images"
+    return "boundary" if width == 2 else "classes"
+
+
+def look(state: State) -> Look:
+    """Runs in a worker: what the model of a state's first run is like."""
+    from mbsgd_core import engine
+    from mbsgd_core.measures import learning
+    from mbsgd_core.measures.part import part, point
+
+    experiment, total = state.experiment, engine.finite_sum(state.experiment)
+    problem: Any = experiment.problem
+    seed, theta = experiment.seed, state.theta[0].cpu().numpy()
+    if not np.isfinite(theta).all():
+        return Look(np.nan, np.nan, np.nan, {})
+    some = part(total, SAMPLES, seed)
+    train = float(some.objective(point(total, theta)[None])[0])
+    tests = _test_rows(experiment) > 0
+    judged = learning.judge(problem, total, theta, seed, "test" if tests else "train")
+    loss = float(judged.loss.mean()) if tests else np.nan
+    accuracy = judged.accuracy if tests else np.nan
+    return Look(train, loss, accuracy, _learned(problem, total, theta, seed, judged))
+
+
+def _learned(problem: Any, total: Any, theta: np.ndarray, seed: int, judged: Any) -> dict[str, np.ndarray]:
+    from mbsgd_core.measures import learning
+
+    kind = _kind(problem)
+    if kind == "numbers":
+        return {"truth": judged.truth[:POINTS], "prediction": judged.prediction[:POINTS]}
+    found = {"confusion": learning.confusion(judged, problem.class_count)}
+    if kind == "boundary":
+        field = learning.field(problem, total, theta, seed, SIDE)
+        found |= {"label": field.label, "chance": field.values.max(-1).astype(np.float32), "xs": field.xs}
+        found |= {"ys": field.ys}
+    if kind == "images":
+        found |= {"prediction": judged.prediction[:IMAGES], "chance": judged.chance[:IMAGES].astype(np.float32)}
+        with suppress(LabError):  # the first layer of some models sees no image
+            found["filters"] = learning.filters(problem, total, theta)[:FILTERS].mean(1).astype(np.float32)
+    return found

@@ -1,0 +1,123 @@
+"""What a person does on Train, in a real browser: watch lanes live, pause, stop, leave and come back, small screens."""
+
+import re
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mbsgd_core import share
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.ui import presets, train_run
+
+LANES = ("BGD", "SGD", "Mini-batch")
+WAIT = 60_000  # ms
+
+
+def long_run() -> str:
+    """A link to a small convolutional net that starts by itself and has work for a minute."""
+    draft = presets.first("Train")["experiment"]
+    sizes = ["full_batch", {"name": "reshuffle", "batch_size": 16}, {"name": "reshuffle", "batch_size": 32}]
+    lanes = [{**lane, "sampler": sampler} for lane, sampler in zip(draft["lanes"], sizes, strict=True)]
+    problem = {"name": "cnn", "dataset": "digits", "channels": [8, 16], "hidden": 32}
+    budget = {"unit": "epochs", "amount": 150}
+    wanted = Experiment.model_validate(draft | {"problem": problem, "budget": budget, "lanes": lanes})
+    assert train_run.seconds(wanted) < train_run.QUICK
+    return share.to_query(wanted)
+
+
+def visit(page: Page, app: str, query: str = "") -> Page:
+    page.goto(f"{app}/Train" + (f"?{query}" if query else ""))
+    page.wait_for_function("window.__mbTrain?.painted > 0", timeout=WAIT)
+    return page
+
+
+def state(page: Page) -> dict:
+    return page.evaluate("window.__mbTrain.stage.header.status")
+
+
+def ended(page: Page, how: str = "done") -> None:
+    page.wait_for_function(f"window.__mbTrain.stage.header.status.state === '{how}'", timeout=WAIT)
+
+
+def button(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def test_everything_has_its_name_and_finishes(page: Page, app: str):
+    visit(page, app)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train")
+    for name in LANES:
+        expect(page.get_by_role("region", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Progress", exact=True)).to_be_visible()
+    expect(page.get_by_role("combobox", name="Clock", exact=True)).to_be_visible()
+    expect(page.get_by_role("table", name="Verdict", exact=True)).to_be_visible()
+    for name in ("Train", "Copy link"):
+        expect(button(page, name)).to_be_visible()
+    ended(page)
+    expect(button(page, "Pause")).to_have_count(0, timeout=WAIT)
+    expect(page.get_by_role("img", name=re.compile("^SGD after 3,200 updates.*test rows right"))).to_be_visible()
+
+
+def test_lanes_are_live_and_pause_resume_stop_act_at_once(page: Page, app: str):
+    visit(page, app, long_run())
+    first = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)")
+    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].update > {first[1]}", timeout=WAIT)
+    button(page, "Pause").click()
+    ended(page, "paused")
+    held = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)") == held
+    button(page, "Resume").click()
+    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].update > {held[1]}", timeout=WAIT)
+    button(page, "Stop").click()
+    ended(page, "stopped")
+    expect(page.get_by_role("progressbar", name="Progress", exact=True)).to_have_attribute(
+        "aria-valuenow", re.compile(r"\d")
+    )
+
+
+def test_it_goes_on_behind_another_page(page: Page, app: str):
+    visit(page, app, long_run())
+    before = page.evaluate("window.__mbTrain.stage.lanes[1].update")
+    page.get_by_role("link", name="Lessons", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Lessons", timeout=WAIT)
+    page.wait_for_timeout(1500)
+    page.get_by_role("link", name="Train", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train", timeout=WAIT)
+    page.wait_for_function(f"window.__mbTrain.stage.lanes?.[1].update > {before}", timeout=WAIT)
+    assert state(page)["state"] == "running"
+    button(page, "Stop").click()
+    ended(page, "stopped")
+
+
+def test_the_clock_changes_the_axis_and_zoom_is_kept_while_it_trains(page: Page, app: str):
+    visit(page, app, long_run())
+    chart = "document.querySelector('.tr-chart .mb-chart')"
+    page.wait_for_function(f"{chart}._fullLayout", timeout=WAIT)
+    page.get_by_role("combobox", name="Clock", exact=True).select_option("updates")
+    page.wait_for_function(f"{chart}._fullLayout.xaxis.title.text === 'updates'")
+    page.evaluate(f"Plotly.relayout({chart}, {{'xaxis.range': [0, 10]}})")
+    painted = page.evaluate("window.__mbTrain.painted")
+    page.wait_for_function(f"window.__mbTrain.painted > {painted} + 2", timeout=WAIT)
+    assert page.evaluate(f"{chart}._fullLayout.xaxis.range") == [0, 10]
+    button(page, "Stop").click()
+
+
+def test_the_link_holds_the_experiment(page: Page, app: str):
+    visit(page, app)
+    query = parse_qs(page.evaluate("window.__mbTrain.link()"), keep_blank_values=True)
+    assert query["problem"] == ["mlp"] and query["lane2.sampler.batch_size"] == ["1"]
+    assert parse_qs(page.evaluate("location.search.slice(1)"), keep_blank_values=True) == query
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(page: Page, app: str, scheme):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, app)
+    ended(page)
+    for name in LANES:
+        box = page.get_by_role("region", name=name, exact=True).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
