@@ -1,6 +1,7 @@
 """Runs of a lane that differ in knobs of their rule and schedule, side by side in the compiled machine (floor 3)."""
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,7 +122,7 @@ def _run(
     if loss is None:
         loss = _objective(plan, trace, lanes)
     final, best, steps = np.empty(lanes), np.empty(lanes), np.empty(lanes, dtype=np.int64)
-    limit = DIVERGED * max(abs(first), 1.0)
+    limit = min(DIVERGED * max(abs(float(first)), 1.0), sys.float_info.max)
     descent.judge(loss, kept[1:], lost, first, limit, math.nan if target is None else target, final, best, steps)
     return Outcome(final, best, steps, lost)
 

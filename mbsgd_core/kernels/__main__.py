@@ -3,15 +3,17 @@
 import sys
 from time import perf_counter
 
-from mbsgd_core.kernels.ready import clear, is_ready, stamp
+from mbsgd_core.kernels.ready import alone, clear, stamp
 
 if __name__ == "__main__":
-    if not is_ready():
-        from mbsgd_core.kernels.compile import compile_all
+    with alone():
+        sources, began = stamp(), perf_counter()
+        if not sources.exists():
+            from mbsgd_core.kernels.compile import compile_all
 
-        began = perf_counter()
-        clear()
-        compile_all()
-        stamp().parent.mkdir(parents=True, exist_ok=True)
-        stamp().touch()
-        print(f"compiled lanes are ready ({perf_counter() - began:.0f} s)", file=sys.stderr)
+            clear()
+            compile_all()
+            if stamp() != sources:
+                sys.exit("kernels/ was edited while it was compiled; run python -m mbsgd_core.kernels again")
+            sources.touch()
+            print(f"compiled lanes are ready ({perf_counter() - began:.0f} s)", file=sys.stderr)

@@ -139,13 +139,12 @@ def evaluate(data, theta, out):
 
 @split
 def bowl(best, root, least, theta, out):
-    """f* + |U (theta - theta*)|^2 / 2 with root = U^T (P, P), at theta (K, P): out (K,)."""
-    width = best.shape[0]
+    """f* + |U (theta - theta*)|^2 / 2 with root = U^T (P, rows), at theta (K, P): out (K,)."""
     for k in range(theta.shape[0]):
         total = theta[k, 0] * 0
-        for j in range(width):
+        for j in range(root.shape[1]):  # fewer than P where there are fewer samples
             part = theta[k, 0] * 0
-            for p in range(width):
+            for p in range(best.shape[0]):
                 part += (theta[k, p] - best[p]) * root[p, j]
             total += part * part
         out[k] = total / 2 + least

@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +34,19 @@ def clear() -> None:
     """Forget what was compiled: numba sees that a file has changed, but not that one has from which it took code."""
     for kept in ("ready-*", "*.nb[ic]", "kernels_*/*.nb[ic]"):  # numba's folders in a NUMBA_CACHE_DIR have such names
         for path in folder().glob(kept):
-            path.unlink()
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time, where the system knows such locks: two would clear away each other's work."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / "lock").open("w") as file:
+        if importlib.util.find_spec("fcntl") is not None:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def folder() -> Path:
