@@ -1,0 +1,125 @@
+"""Compiled lanes, bit for bit: chunks, restarts, lanes side by side; and to rounding where torch takes over."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from mbsgd_core import engine
+from mbsgd_core.engine import compiled
+from mbsgd_core.engine.plan import plan_of
+from mbsgd_core.experiment import Experiment, registered
+from mbsgd_core.rules.base import Rule
+from mbsgd_core.samplers.base import Sampler
+from tests.contract import _lanes as lanes
+from tests.contract.test_engine_exact import UPDATES, assert_chunk_invariant, bits, experiment, in_chunks
+
+pytestmark = pytest.mark.usefixtures("compiled_lanes")
+
+PROBLEMS = [
+    "himmelblau, tilt",
+    "rosenbrock, scale",
+    "linear_regression",
+    "logistic_regression, a plane",
+    "softmax_regression",
+    "mlp, tanh, two classes",
+    "mlp, relu, classes",
+]
+MOMENTUM = {"name": "sgd", "momentum": 0.8, "nesterov": True}
+
+
+def lane(problem: str, sampler="reshuffle", rule=MOMENTUM, schedule="constant", size=23, **fields) -> Experiment:
+    """400 updates that are compiled, at a rate that suits."""
+    name = rule if isinstance(rule, str) else rule["name"]
+    schedule = {"name": schedule} if isinstance(schedule, str) else schedule
+    schedule = {"learning_rate": 0.3 * lanes.rate(problem, name)} | schedule
+    e = experiment(lanes.problem(problem), sampler, rule, schedule, size, **fields)
+    assert plan_of(e, 0).compiled is not None
+    return e
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_chunks_of_every_problem(problem, runs, dtype):
+    assert_chunk_invariant(lane(problem, runs=runs, dtype=dtype))
+
+
+@pytest.mark.parametrize("problem", PROBLEMS[::2])
+@pytest.mark.parametrize("sampler", registered(Sampler))
+def test_chunks_of_every_sampler(sampler, problem):
+    assert_chunk_invariant(lane(problem, sampler, "adam", runs=2))
+
+
+@pytest.mark.parametrize("size, drop_last", [(1, False), (7, True), (8, False), (30, True), (63, False), (64, True)])
+@pytest.mark.parametrize("problem", ["rosenbrock, scale", "linear_regression", "mlp, relu, classes"])
+def test_chunks_of_ragged_and_dropped_batches(problem, size, drop_last):
+    sampler = {"name": "reshuffle", "batch_size": size, "drop_last": drop_last}
+    assert_chunk_invariant(lane(problem, sampler, runs=2))
+
+
+@pytest.mark.parametrize("rule", registered(Rule))
+def test_chunks_of_every_rule_with_pickled_states(rule):
+    for problem in PROBLEMS[:3]:
+        e = lane(problem, rule=rule, schedule={"name": "cosine", "T_max": 20, "interval": "update"}, runs=2)
+        again = in_chunks(e, [1, 130, 269], between=lambda state: pickle.loads(pickle.dumps(state)))
+        assert bits(again) == bits(in_chunks(e, [UPDATES]))
+
+
+@pytest.mark.parametrize("problem", PROBLEMS[::2])
+def test_chunks_of_a_plateau_that_every_run_meets_by_itself(problem):
+    plateau = {"name": "reduce_on_plateau", "patience": 1, "factor": 0.5, "threshold": 0.05}
+    e = lane(problem, "with_replacement", schedule=plateau, runs=3)
+    assert_chunk_invariant(e)
+    state, trace = engine.run(e, 0)
+    assert trace.learning_rate[-1] < trace.learning_rate[0]
+
+
+def test_orders_that_are_drawn_in_pieces(monkeypatch):
+    for problem in PROBLEMS:
+        e = lane(problem, runs=3)
+        whole = bits(in_chunks(e, [UPDATES]))
+        monkeypatch.setattr(compiled, "VISITS", 1000)
+        assert bits(in_chunks(e, [UPDATES])) == whole
+        assert bits(in_chunks(e, [1, 2, 397])) == whole
+        monkeypatch.undo()
+
+
+def test_the_path_alone_is_the_same_path():
+    for problem in PROBLEMS:
+        e = lane(problem, runs=2)
+        whole, alone = engine.run(e, 0), engine.run(e, 0, evaluate=False)
+        assert bits(alone[1].theta) == bits(whole[1].theta) and bits(tuple(alone[0])) == bits(tuple(whole[0]))
+        assert np.isnan(alone[1].loss[:, 1:]).all()
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_run_does_not_depend_on_the_lanes_beside_it(problem, monkeypatch):
+    """70 runs of a surface go as 64 side by side and 6; alone, they go one after the other."""
+    for sampler, dtype in (("with_replacement", "float64"), ("full_batch", "float32"), ("reshuffle", "float64")):
+        fields = {"dtype": dtype, "budget": {"unit": "updates", "amount": 50}}
+        many = engine.run(lane(problem, sampler, runs=70, **fields), 0)
+        for runs in (1, 3):
+            few = engine.run(lane(problem, sampler, runs=runs, **fields), 0)[1]
+            assert bits(few.theta) == bits(many[1].theta[:runs]) and bits(few.loss) == bits(many[1].loss[:runs])
+        monkeypatch.setattr(compiled, "SIDE_BY_SIDE", 1)
+        assert bits(engine.run(lane(problem, sampler, runs=70, **fields), 0)) == bits(many)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("torch_first", [True, False])
+@pytest.mark.parametrize("rule", registered(Rule))
+def test_a_state_may_change_between_the_compiled_lane_and_torch(rule, torch_first):
+    for problem in (PROBLEMS[0], PROBLEMS[2], PROBLEMS[5]):
+        budget = {"unit": "updates", "amount": 40}
+        e = lane(problem, rule=rule, runs=2, budget=budget)
+
+        def part(state, n, on_torch, e=e):
+            work = lambda: engine.advance(state, n)  # noqa: E731
+            return lanes.on_torch(e, work) if on_torch else work()
+
+        for first in (0, 1, 17):
+            half, early = part(engine.init(e, 0), first, torch_first)
+            state, late = part(half, 40 - first, not torch_first)
+            trace = engine.join([engine.snapshot(engine.init(e, 0)), early, late])
+            lanes.assert_parity(e, (state, trace), engine.run(e, 0), f"{rule} {problem} {first}")
