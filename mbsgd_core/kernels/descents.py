@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mbsgd_core.kernels import dense, judge, linear, smooth, surface
+from mbsgd_core.kernels.derivative import record_gradient
 from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
 from mbsgd_core.problems.base import FiniteSum
@@ -69,7 +70,7 @@ class SurfaceDescent(Descent):
     runs_are_lanes = True
 
     def __init__(self, total: SurfaceSum):
-        self.field, self.registers = record_surface(total.surface.gradient)
+        self.field, self.registers = record_gradient(total.surface)
         self.value, points = record_surface(total.surface.value)
         self.draws, self.scales = total.draws.numpy(), total.surface.noise_kind == "scale"
         self.noisy = total.surface.noise > 0

@@ -6,8 +6,21 @@ into vector code. A result never shares a row with its operands: rows that may o
 
 import math
 
+import numpy as np
 from numba import njit
 
+from mbsgd_core.kernels.circular import angles, arccosine, arcsine, arctangent, both, sines, tangents
+from mbsgd_core.kernels.elementary import (
+    exponential,
+    hyperbolic_cosine,
+    hyperbolic_sine,
+    hyperbolic_tangent,
+    logarithm,
+    logarithm_2,
+    logarithm_10,
+    powers,
+    sigmoid,
+)
 from mbsgd_core.kernels.tape import CODE, NARROW_CODE, NARROW_MOVES, OUTPUTS, SPREADS, WIDE_CODE, WIDE_MOVES
 
 exact = njit(cache=True, nogil=True, error_model="numpy")
@@ -19,8 +32,11 @@ split_inside = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reas
 
 COPY, ADD, SUB, MUL, DIV, NEG = (CODE["copy"], CODE["add"], CODE["sub"], CODE["mul"], CODE["div"], CODE["neg"])
 SQRT, ABS, EXP, EXPM1, LOG, LOG1P = (CODE["sqrt"], CODE["abs"], CODE["exp"], CODE["expm1"], CODE["log"], CODE["log1p"])
-SIN, COS, TAN, TANH, SIGMOID = (CODE["sin"], CODE["cos"], CODE["tan"], CODE["tanh"], CODE["sigmoid"])
-HYPOT, MAXIMUM, MINIMUM, POW, EQ = (CODE["hypot"], CODE["maximum"], CODE["minimum"], CODE["pow"], CODE["eq"])
+LOG2, LOG10, SIN, COS, TAN, ASIN = (CODE["log2"], CODE["log10"], CODE["sin"], CODE["cos"], CODE["tan"], CODE["asin"])
+ACOS, ATAN, SINH, COSH, TANH = (CODE["acos"], CODE["atan"], CODE["sinh"], CODE["cosh"], CODE["tanh"])
+SIGMOID, HYPOT, ATAN2, MAXIMUM, MINIMUM = (CODE[n] for n in ("sigmoid", "hypot", "atan2", "maximum", "minimum"))
+RELU, FLOOR, CEIL, SIGN, POW = (CODE["relu"], CODE["floor"], CODE["ceil"], CODE["sign"], CODE["pow"])
+EQ, LE, GATE, TAME, BOTH = (CODE["eq"], CODE["le"], CODE["gate"], CODE["tame"], CODE["both"])
 
 
 @exact_inside
@@ -59,49 +75,91 @@ def _seldom(operation, out, a, b, r):
     width = r.shape[1]
     if operation == MAXIMUM:
         for v in range(width):
-            r[out, v] = r[a, v] if r[a, v] >= r[b, v] or r[a, v] != r[a, v] else r[b, v]
+            r[out, v] = r[a, v] if r[a, v] > r[b, v] or r[a, v] != r[a, v] else r[b, v]
     elif operation == MINIMUM:
         for v in range(width):
-            r[out, v] = r[a, v] if r[a, v] <= r[b, v] or r[a, v] != r[a, v] else r[b, v]
+            r[out, v] = r[a, v] if r[a, v] < r[b, v] or r[a, v] != r[a, v] else r[b, v]
     elif operation == ABS:
         for v in range(width):
             r[out, v] = abs(r[a, v])
     elif operation == EQ:
         for v in range(width):
             r[out, v] = 1 if r[a, v] == r[b, v] else 0
+    elif operation == LE:
+        for v in range(width):
+            r[out, v] = 1 if r[a, v] <= r[b, v] else 0
+    elif operation == GATE:
+        for v in range(width):
+            r[out, v] = 0 if r[b, v] == 0 else r[a, v]
+    elif operation == TAME:
+        for v in range(width):
+            r[out, v] = 0 if math.isfinite(r[b, v]) and not math.isfinite(r[a, v]) else r[a, v]
+    elif operation == RELU:
+        for v in range(width):
+            r[out, v] = 0 if r[a, v] < 0 else r[a, v]
+    elif operation == SIGN:
+        for v in range(width):
+            r[out, v] = 1 if r[a, v] > 0 else -1 if r[a, v] < 0 else 0
+    elif operation == FLOOR:
+        for v in range(width):
+            r[out, v] = np.floor(r[a, v])
+    elif operation == CEIL:
+        for v in range(width):
+            r[out, v] = np.ceil(r[a, v])
     elif operation == SIN:
-        for v in range(width):
-            r[out, v] = math.sin(r[a, v])
+        sines(r, out, a, 0)
     elif operation == COS:
-        for v in range(width):
-            r[out, v] = math.cos(r[a, v])
+        sines(r, out, a, 1)
+    elif operation == BOTH:
+        both(r, out, a, b)
     elif operation == TAN:
+        tangents(r, out, a)
+    elif operation == ASIN:
         for v in range(width):
-            r[out, v] = math.tan(r[a, v])
+            r[out, v] = arcsine(r[a, v])
+    elif operation == ACOS:
+        for v in range(width):
+            r[out, v] = arccosine(r[a, v])
+    elif operation == ATAN:
+        for v in range(width):
+            r[out, v] = arctangent(r[a, v])
+    elif operation == SINH:
+        for v in range(width):
+            r[out, v] = hyperbolic_sine(r[a, v])
+    elif operation == COSH:
+        for v in range(width):
+            r[out, v] = hyperbolic_cosine(r[a, v])
     elif operation == EXP:
         for v in range(width):
-            r[out, v] = math.exp(r[a, v])
+            r[out, v] = exponential(r[a, v])
     elif operation == EXPM1:
         for v in range(width):
             r[out, v] = math.expm1(r[a, v])
     elif operation == LOG:
         for v in range(width):
-            r[out, v] = math.log(r[a, v])
+            r[out, v] = logarithm(r[a, v])
     elif operation == LOG1P:
         for v in range(width):
             r[out, v] = math.log1p(r[a, v])
+    elif operation == LOG2:
+        for v in range(width):
+            r[out, v] = logarithm_2(r[a, v])
+    elif operation == LOG10:
+        for v in range(width):
+            r[out, v] = logarithm_10(r[a, v])
     elif operation == TANH:
         for v in range(width):
-            r[out, v] = math.tanh(r[a, v])
+            r[out, v] = hyperbolic_tangent(r[a, v])
     elif operation == SIGMOID:
         for v in range(width):
-            r[out, v] = 1 / (1 + math.exp(-r[a, v]))
+            r[out, v] = sigmoid(r[a, v])
     elif operation == HYPOT:
         for v in range(width):
             r[out, v] = math.hypot(r[a, v], r[b, v])
+    elif operation == ATAN2:
+        angles(r, out, a, b)
     elif operation == POW:
-        for v in range(width):
-            r[out, v] = r[a, v] ** r[b, v]
+        powers(r, out, a, b)
 
 
 @exact_inside

@@ -21,11 +21,14 @@ def is_ready() -> bool:
 
 
 def stamp() -> Path:
-    """The file that says so; its name is a digest of the sources, the versions and the processor."""
+    """The file that says so; its name is a digest of the sources, the versions and the processor.
+
+    Of a source its time counts too: numba's own cache goes by that.
+    """
     from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 
     parts = [platform.python_version(), version("numba"), get_host_cpu_name(), get_host_cpu_features().flatten()]
-    parts += [path.read_text() for path in sorted(HERE.glob("*.py"))]
+    parts += [f"{path.stat().st_mtime_ns} {path.read_text()}" for path in sorted(HERE.glob("*.py"))]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return folder() / f"ready-{digest}"
 

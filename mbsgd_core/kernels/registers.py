@@ -56,8 +56,9 @@ def tape_of(rule: Any, knobs: tuple[str, ...] = ()) -> RuleTape | None:
 def filled(constants: tuple[tuple[int, float], ...], count: int, width: int, dtype: Any) -> np.ndarray:
     """(count, width) registers, the constants in place."""
     registers = np.zeros((count, width), dtype=dtype)
-    for register, value in constants:
-        registers[register] = value
+    with np.errstate(over="ignore"):  # 1e300 is infinite in float32, as it is for torch
+        for register, value in constants:
+            registers[register] = value
     return registers
 
 

@@ -13,9 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_NAMES = "copy add sub mul div neg sqrt abs exp expm1 log log1p sin cos tan tanh sigmoid hypot maximum minimum pow eq"
-CODE = {name: number for number, name in enumerate(_NAMES.split())}
+_METHODS = (
+    "add sub mul div neg sqrt abs exp expm1 log log1p log2 log10 sin cos tan asin acos atan sinh cosh tanh sigmoid "
+    "hypot atan2 maximum minimum relu floor ceil sign pow le"
+)
+# eq: ==. gate: the first, and 0 where the second is 0. tame: the first, and 0 where only the second is finite.
+# both: sin and cos of the first; the second is a target too.
+_OTHERS = "copy eq gate tame both"
+CODE = {name: number for number, name in enumerate(f"{_METHODS} {_OTHERS}".split())}
 WIDE, NARROW = "wide", "narrow"
+PRODUCTS = 16  # whole powers up to here are products
 
 
 class NotRecordable(Exception):
@@ -53,6 +60,7 @@ class Tape:
         self.constants: dict[str, dict[float, int]] = {WIDE: {}, NARROW: {}}
         self.spreads: dict[int, int] = {}
         self.parts: list[list[tuple[int, int, int, int]]] = []
+        self.known: dict[tuple[str, str, int, int], int] = {}  # what was computed already, and where it is
 
     def register(self, kind: str) -> int:
         """A fresh one."""
@@ -79,13 +87,34 @@ class Tape:
         return self.spreads[value.place]
 
     def apply(self, name: str, *operands: "Value | float") -> "Value":
-        """Record one operation on one or two operands."""
+        """Record one operation on one or two operands; a number as exponent may make it several instructions."""
+        if name == "pow" and not isinstance(operands[1], Value):
+            return self._power(operands[0], float(operands[1]))
+        return self._instruct(name, *operands)
+
+    def _power(self, base: "Value | float", exponent: float) -> "Value":
+        """As torch does: exact products for small whole powers, roots for halves."""
+        size = abs(exponent)
+        if size == 0.5:
+            result = self._instruct("sqrt", base)
+        elif size not in range(1, PRODUCTS + 1):
+            return self._instruct("pow", base, exponent)
+        else:
+            result = self._instruct("copy", base)
+            for bit in f"{int(size):b}"[1:]:
+                result = self._instruct("mul", result, result)
+                result = self._instruct("mul", result, base) if bit == "1" else result
+        return result if exponent > 0 else self._instruct("div", 1.0, result)
+
+    def _instruct(self, name: str, *operands: "Value | float") -> "Value":
         wide = any(isinstance(o, Value) and o.kind == WIDE for o in operands)
         kind = WIDE if wide else NARROW
         places = [self.at(o, kind) for o in operands]
-        target = self.register(kind)
-        self.code[kind].append((CODE[name], target, places[0], places[-1]))
-        return Value(self, kind, target)
+        key = name, kind, places[0], places[-1]
+        if key not in self.known:
+            self.known[key] = self.register(kind)
+            self.code[kind].append((CODE[name], self.known[key], places[0], places[-1]))
+        return Value(self, kind, self.known[key])
 
     def end_segment(self, outputs: list["Value | float"], renewed: list[tuple["Value", "Value"]]) -> None:
         """What was recorded since the last segment leaves these results, and renews (new value, state) pairs."""
@@ -95,8 +124,8 @@ class Tape:
             if self.at(new, old.kind) != old.place:
                 moves[old.kind].append((self.at(new, old.kind), old.place, 0, 0))
         spreads = [(narrow, wide, 0, 0) for narrow, wide in self.spreads.items()]
-        self.parts += [self.code[NARROW], spreads, self.code[WIDE], moves[NARROW], moves[WIDE], out]
-        self.code, self.spreads = {WIDE: [], NARROW: []}, {}
+        self.parts += [self.code[NARROW], spreads, _paired(self.code[WIDE]), moves[NARROW], moves[WIDE], out]
+        self.code, self.spreads, self.known = {WIDE: [], NARROW: []}, {}, {}
 
     def program(self) -> Program:
         """All segments."""
@@ -109,6 +138,22 @@ class Tape:
         """What the programs start from."""
         narrow, wide = (tuple((place, value) for value, place in self.constants[k].items()) for k in (NARROW, WIDE))
         return Recording(narrow, wide, self.count[NARROW], self.count[WIDE])
+
+
+def _paired(code: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """The same, sin and cos of one number as one instruction, which fills the register of the other too."""
+    paired: list[tuple[int, int, int, int]] = []
+    first: dict[int, int] = {}  # of the two, by the number's register
+    for operation, target, a, b in code:
+        if operation in (CODE["sin"], CODE["cos"]):
+            if a in first:
+                other = paired[first[a]][1]
+                targets = (other, target) if operation == CODE["cos"] else (target, other)
+                paired[first[a]] = (CODE["both"], targets[0], a, targets[1])
+                continue
+            first[a] = len(paired)
+        paired.append((operation, target, a, b))
+    return paired
 
 
 class Value:
@@ -147,6 +192,8 @@ class Value:
         return self.tape.apply("sub", other, self)
 
     def __mul__(self, other: "Value | float") -> "Value":
+        if not isinstance(other, Value) and other == 1:
+            return self.clone()
         return self.tape.apply("mul", self, other)
 
     def __truediv__(self, other: "Value | float") -> "Value":
@@ -165,14 +212,7 @@ class Value:
     __radd__, __rmul__ = __add__, __mul__
 
     def __pow__(self, exponent: "Value | float") -> "Value":
-        if isinstance(exponent, Value) or exponent not in (0.5, 1, 2, 3):
-            return self.tape.apply("pow", self, exponent)
-        if exponent == 0.5:
-            return self.tape.apply("sqrt", self)
-        result = self.clone()
-        for _ in range(int(exponent) - 1):  # as torch does: exact products for small whole powers
-            result = result * self
-        return result
+        return self.tape.apply("pow", self, exponent)
 
     def __rpow__(self, base: float) -> "Value":
         return self.tape.apply("pow", base, self)
@@ -203,6 +243,15 @@ class Value:
     def rsqrt(self) -> "Value":
         return 1.0 / self.tape.apply("sqrt", self)
 
+    def new_tensor(self, number: float) -> "Value":
+        return Value(self.tape, self.kind, self.tape.at(number, self.kind))
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def expand_as(self, other: "Value") -> "Value":
+        return self.clone()
+
     def clone(self) -> "Value":
         return Value(self.tape, self.kind, self.place)
 
@@ -216,12 +265,12 @@ def _method(name: str) -> Callable[..., Value]:
     return method
 
 
-for _name in CODE:
-    if not hasattr(Value, _name) and _name not in ("copy", "eq"):
+for _name in _METHODS.split():
+    if not hasattr(Value, _name):
         setattr(Value, _name, _method(_name))
 
 
-def _asked(definition: Callable[..., Any], *arguments: Any) -> Any:
+def asked(definition: Callable[..., Any], *arguments: Any) -> Any:
     """What a definition makes of values; it may ask for anything that a tensor can do."""
     try:
         return definition(*arguments)
@@ -240,7 +289,7 @@ def record_surface(function: Callable[[Any, Any], Any]) -> tuple[Program, Record
         10
     """
     tape = Tape()
-    result = _asked(function, tape.input(WIDE), tape.input(WIDE))
+    result = asked(function, tape.input(WIDE), tape.input(WIDE))
     results = list(result) if isinstance(result, tuple) else [result]
     if not all(isinstance(r, (Value, float, int)) for r in results):
         raise NotRecordable("the definition gives something that is not arithmetic on x and y")
@@ -298,13 +347,13 @@ def record_rule(rule: Any, knobs: Collection[str] = ()) -> RuleTape:
     theta, gradient, learning_rate = tape.input(WIDE), tape.input(WIDE), tape.input(NARROW)
     swept = {name: tape.input(NARROW, swept=True) for name in knobs}
     rule = with_knobs(rule, swept)
-    state = _asked(rule.init, _Blank())
+    state = asked(rule.init, _Blank())
     held: list[Value | None] = [
         None if leaf is None else tape.input(WIDE if isinstance(leaf, _Fill) else NARROW) for leaf in state
     ]
     for segment in range(2):
         given = tuple(None if leaf is None else leaf.clone() for leaf in held)
-        delta, later = _asked(rule.update, gradient.clone(), given, theta.clone(), learning_rate.clone())
+        delta, later = asked(rule.update, gradient.clone(), given, theta.clone(), learning_rate.clone())
         if not isinstance(delta, Value) or len(later) != len(held):
             raise NotRecordable("the rule gives no increment, or a state of another form")
         tape.end_segment([delta], _renewed(tape, held, later, theta, segment == 0))

@@ -37,7 +37,7 @@ MODELS: dict[str, Described] = {
     "mlp, sigmoid, classes": {**FLOWERS, "activation": "sigmoid", "intercept": False},
 }
 # Names of problems: a surface's with its kind of noise, or a model's as above.
-COMPILED = [f"{name}, {kind}" for name in SURFACES if name != "formula" for kind in ("tilt", "scale")] + list(MODELS)
+COMPILED = [f"{name}, {kind}" for name in SURFACES for kind in ("tilt", "scale")] + list(MODELS)
 # Rates at which a lane moves and does not leap, so that rounding is not blown up: of plain descent by problem (of a
 # surface a fifth of what the page suggests), of the rules that set their own length of step by rule.
 MODEL_RATES = {"linear_regression": 0.05, "logistic_regression": 0.2, "softmax_regression": 0.2, "mlp": 0.05}

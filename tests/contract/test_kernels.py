@@ -145,7 +145,6 @@ def test_a_loss_keeps_its_digits_when_it_is_tiny():
 
 SMALL = {"name": "mlp", "dataset": lanes.MOONS, "test_fraction": 0}
 ON_TORCH = {
-    "formula, whose gradient comes from automatic differentiation": {"name": "formula"},
     "cnn, whose convolutions are matrix products": {"name": "cnn", "dataset": "digits", "train_rows": 30},
     "mlp, which draws what it drops out": {**SMALL, "dropout": 0.5},
     "mlp, so large that matrix products win": {**SMALL, "hidden": [PARAMETERS // 4 + 1]},

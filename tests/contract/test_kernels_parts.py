@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -162,9 +163,12 @@ def test_the_stamp_is_of_the_sources_the_versions_and_the_machine(tmp_path, monk
     before = ready.stamp()
     monkeypatch.setattr(ready, "HERE", tmp_path)
     for path in (ROOT / "mbsgd_core/kernels").glob("*.py"):
-        (tmp_path / path.name).write_text(path.read_text())
+        shutil.copy2(path, tmp_path)  # with its time, by which numba's own cache goes
     assert ready.stamp() == tmp_path / "__pycache__" / before.name
     (tmp_path / "smooth.py").write_text((tmp_path / "smooth.py").read_text() + "\n")
+    assert ready.stamp().name != before.name
+    shutil.copy2(ROOT / "mbsgd_core/kernels/smooth.py", tmp_path)
+    os.utime(tmp_path / "smooth.py", (1, 1))
     assert ready.stamp().name != before.name
     monkeypatch.undo()
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")

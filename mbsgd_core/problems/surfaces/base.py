@@ -32,6 +32,7 @@ class Surface(Problem):
 
     domain: ClassVar[Window]  # x0, x1, y0, y1: where the reference defines it
     quadratic: ClassVar[bool] = False  # True: the gradient is affine, one small matrix product instead of many steps
+    automatic: ClassVar[bool] = False  # True: the value's, differentiated; 0 where it alone is not finite
     smooth: ClassVar[bool] = True  # False: no gradient test at the minimizers (a cone, a kink)
 
     samples: Whole = knob(

@@ -34,6 +34,8 @@ class Formula(Surface):
         "Any surface you can type: try a valley, a ridge or a hole, and see what descent makes of it."
     )
 
+    automatic: ClassVar[bool] = True
+
     formula: Text = knob(
         "x^2 + 3*y^2",
         label="f(x, y)",
