@@ -123,7 +123,7 @@ def _run(
         loss = _objective(plan, trace, lanes)
     final, best, steps = np.empty(lanes), np.empty(lanes), np.empty(lanes, dtype=np.int64)
     limit = min(DIVERGED * max(abs(float(first)), 1.0), sys.float_info.max)
-    descent.judge(loss, kept[1:], lost, first, limit, math.nan if target is None else target, final, best, steps)
+    descent.judge(loss, kept[1:], lost, first, limit, math.nan if target is None else float(target), final, best, steps)
     return Outcome(final, best, steps, lost)
 
 
