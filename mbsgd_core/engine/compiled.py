@@ -12,7 +12,8 @@ import torch
 from mbsgd_core.engine.block import beyond, objective_of
 from mbsgd_core.engine.plan import Plan
 from mbsgd_core.kernels.registers import Epochs, Registers
-from mbsgd_core.kernels.tape import NARROW, WIDE, Leaf
+from mbsgd_core.kernels.rule_tape import Leaf
+from mbsgd_core.kernels.tape import NARROW, WIDE
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.types import State, Trace
 

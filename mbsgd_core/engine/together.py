@@ -14,7 +14,7 @@ from mbsgd_core.engine.lane import init
 from mbsgd_core.engine.plan import Plan, plan_of, records
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.kernels.registers import Epochs, Registers, tape_of
-from mbsgd_core.kernels.tape import RuleTape, with_knobs
+from mbsgd_core.kernels.rule_tape import RuleTape, with_knobs
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import Outcome
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsgd_core.kernels.tape import NARROW, NotRecordable, Recording, RuleTape, record_rule
+from mbsgd_core.kernels.rule_tape import RuleTape, record_rule
+from mbsgd_core.kernels.tape import NARROW, NotRecordable, Recording
 
 
 class Epochs(NamedTuple):
