@@ -1,4 +1,4 @@
-"""The command line (floor 6): run, sweep, catalogue, schema, link."""
+"""The command line (floor 6): run, sweep, link, catalogue, schema, fetch."""
 
 import argparse
 import json
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--verbose", action="store_true", help="show the running batch loss every 100 updates")
     commands.add_parser("catalogue", help="print all problems, datasets, samplers, rules and schedules as JSON")
     commands.add_parser("schema", help="print the JSON Schema of the experiment")
+    fetch = commands.add_parser("fetch", help="fetch the files of a data set that does not come with the app")
+    fetch.add_argument("dataset", metavar="DATASET", help="its name, e.g. mnist")
     return top
 
 
@@ -62,6 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             experiment = read_experiment(given.experiment)
             sweeping.run(experiment, given.x, given.y, given.target, given.out, given.every, given.quiet)
+        elif given.command == "fetch":
+            from mbsgd_core import fetching
+
+            fetching.run(given.dataset)
         elif given.command == "link":
             print(share.to_query(read_experiment(given.experiment)))
         else:

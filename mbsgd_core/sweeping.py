@@ -16,8 +16,9 @@ from mbsgd_core.axes import Axis, changes, find, validated
 from mbsgd_core.engine import Part, Sweep, SweepState
 from mbsgd_core.errors import ExperimentError, LabError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.terminal import draw_bar
 from mbsgd_core.texts import parse
-from mbsgd_core.training import draw_bar, must_be_writable
+from mbsgd_core.training import must_be_writable
 
 BAR_SECONDS = 0.1  # between two movements of the bar
 COUNT = 10_000  # values of an axis at most

@@ -15,6 +15,7 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.terminal import draw_bar, plain
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
@@ -119,7 +120,7 @@ def _report_loss(before: State, update: int, heard: list[torch.Tensor]) -> None:
     """A line with the mean batch loss of run 0 over the updates since the line before, each at the iterate it met."""
     count = update - before.update
     losses = [float(loss[0]) for loss in heard] if len(heard) == count else list(_batch_losses(before, count))
-    label = _plain(before.experiment.lanes[before.lane].label)
+    label = plain(before.experiment.lanes[before.lane].label)
     print(f"{label}: update {update}, running batch loss {sum(losses) / count:.6g}", file=sys.stderr)
 
 
@@ -143,19 +144,6 @@ def _batch_losses(state: State, count: int) -> Iterator[float]:
 def _mean(values: np.ndarray) -> float | None:
     mean = float(values.mean()) if len(values) else math.nan
     return mean if math.isfinite(mean) else None
-
-
-def draw_bar(label: str, done: int, whole: int, unit: str = "updates") -> None:
-    """The bar on standard error; into a file or a pipe goes the finished one alone."""
-    if done < whole and not sys.stderr.isatty():
-        return
-    filled = "#" * (30 * done // whole)
-    print(f"\r{_plain(label)[:20]:<20} [{filled:<30}] {done}/{whole} {unit}", end="", file=sys.stderr, flush=True)
-
-
-def _plain(label: str) -> str:
-    """A label that cannot move the terminal's cursor."""
-    return label if label.isprintable() else ascii(label)[1:-1]
 
 
 def must_be_writable(path: Path) -> None:

@@ -1,5 +1,7 @@
 /** The payload: u32 header length | JSON header | arrays. Unpacked as views, nothing is copied. */
 
+const KINDS = { float32: Float32Array, uint32: Uint32Array, uint8: Uint8Array };
+
 /** {header, arrays} of one payload; each array is {shape, data}. */
 export function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
@@ -12,10 +14,9 @@ export function unpack(bytes) {
   }
   const arrays = {};
   for (const { name, shape, dtype, offset } of header.arrays) {
-    const Kind = dtype === "uint32" ? Uint32Array : Float32Array;
     arrays[name] = {
       shape,
-      data: new Kind(
+      data: new KINDS[dtype](
         buffer,
         base + offset,
         shape.reduce((a, b) => a * b, 1),

@@ -15,7 +15,10 @@ const ICONS = {
   loop: "M17 17H7v-3l-4 4 4 4v-3h12v-6h-2zM7 7h10v3l4-4-4-4v3H5v6h2z",
 };
 
-/** Makes the timeline. */
+/**
+ * Makes the timeline of whatever keeps time: {lanes, clock, at, end, playing, ready, reduced, legible} with
+ * seek(t), paint(), settled() and setClock(name).
+ */
 export function createTimeline(player) {
   const button = (name, path, title, onclick) =>
     h("button", { type: "button", class: "mb-button", "aria-label": name, title, onclick }, icon(path));

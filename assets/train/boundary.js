@@ -1,6 +1,7 @@
-/** The decision boundary over two features: colour is the class, strength how sure the model is; points are data. */
+/** The decision boundary over two features: colour is the class, strength how sure the model is; points are data, those
+ * of the last batch ringed. */
 
-import { fresh, h } from "../player/dom.js";
+import { fresh, h, write } from "../player/dom.js";
 import * as text from "../player/text.js";
 
 // Two cues a class: colour and marker. Kept apart from the lanes' colours.
@@ -35,7 +36,8 @@ function mark(context, kind, x, y, r) {
 /** Makes the picture. */
 export function boundary() {
   const canvas = h("canvas", { role: "img", class: "tr-canvas" });
-  const element = h("div", { class: "tr-boundary" }, canvas);
+  const caption = h("figcaption", {});
+  const element = h("figure", { class: "tr-boundary" }, canvas, caption);
   const small = document.createElement("canvas"); // a pixel a point of the grid
 
   function field({ label, chance, xs, ys }, classes, background) {
@@ -47,7 +49,7 @@ export function boundary() {
     for (let i = 0; i < label.data.length; i += 1) {
       const row = small.height - 1 - Math.floor(i / small.width); // upwards
       const at = 4 * (row * small.width + (i % small.width));
-      const share = 0.08 + (0.62 * (chance.data[i] - least)) / (1 - least);
+      const share = 0.08 + (0.62 * (chance.data[i] / 255 - least)) / (1 - least);
       const color = rgb(CLASSES[label.data[i] % CLASSES.length][0]);
       for (let c = 0; c < 3; c += 1) image.data[at + c] = share * color[c] + (1 - share) * background[c];
       image.data[at + 3] = 255;
@@ -72,15 +74,18 @@ export function boundary() {
     const toX = (x) => box[0] + ((x - x0) / (x1 - x0)) * box[2];
     const toY = (y) => box[1] + ((y1 - y) / (y1 - y0)) * box[3];
     const { x, y } = scene;
+    const used = lane.arrays.batch?.data ?? []; // 1 for each of the points that was in it
     for (let i = 0; i < y.data.length; i += 1) {
       const [color, kind] = CLASSES[y.data[i] % CLASSES.length];
-      mark(context, kind, toX(x.data[2 * i]), toY(x.data[2 * i + 1]), 2.8);
+      mark(context, kind, toX(x.data[2 * i]), toY(x.data[2 * i + 1]), used[i] ? 3.6 : 2.6);
       context.fillStyle = color;
       context.fill();
-      context.strokeStyle = theme.background;
-      context.lineWidth = 0.8;
+      context.strokeStyle = used[i] ? theme.text : theme.background;
+      context.lineWidth = used[i] ? 1.4 : 0.8;
       context.stroke();
     }
+    const rows = lane.arrays.batch_rows?.data[0];
+    write(caption, rows ? `Ringed: the last batch, ${text.plural(rows, "row")} of ${text.count(header.rows.all)}.` : "");
     context.fillStyle = theme.soft;
     context.font = `10px ${theme.font}`;
     context.textBaseline = "alphabetic";

@@ -1,4 +1,4 @@
-/** Train loss, test loss and test accuracy of all lanes, against the chosen clock. */
+/** Train loss, test loss and test accuracy of all lanes, against the chosen clock; a line stands where the clock is. */
 
 import { h, write } from "../player/dom.js";
 import { count, num } from "../player/text.js";
@@ -16,39 +16,44 @@ const CHARTS = [
   { name: "accuracy", title: "Test accuracy", log: false },
 ];
 
-/** Makes the charts and the clock's select. */
+/** Makes the charts. */
 export function createCharts(stage) {
-  const select = h(
-    "select",
-    { class: "mb-select", "aria-label": "Clock", onchange: () => choose(select.value) },
-    Object.keys(CLOCKS).map((name) => h("option", { value: name }, name)),
-  );
   const note = h("span", { class: "mb-note" });
   const plots = CHARTS.map(({ title }) => {
     const chart = h("div", { class: "mb-chart", role: "img" });
     const caption = h("figcaption", {}, title);
-    const figure = h("figure", { class: "tr-chart" }, caption, h("div", { class: "mb-plot" }, chart));
-    return { chart, caption, figure };
+    const now = h("i", { class: "tr-now", hidden: true });
+    const figure = h("figure", { class: "tr-chart" }, caption, h("div", { class: "mb-plot" }, chart, now));
+    return { chart, caption, figure, now };
   });
   const element = h(
     "section",
     { class: "tr-curves", "aria-label": "Curves" },
-    h("header", { class: "mb-head" }, h("strong", {}, "How it learns"), note, h("label", {}, "Clock ", select)),
+    h("header", { class: "mb-head" }, h("strong", {}, "How it learns"), note),
     h("div", { class: "tr-charts" }, plots.map(({ figure }) => figure)),
   );
   let key = 0;
 
-  function choose(clock) {
-    stage.clock = clock;
-    key += 1;
-    draw();
-    stage.table.draw();
+  /** Hovering over a curve moves the clock there. */
+  function listen(chart) {
+    if (chart.listens) return;
+    chart.listens = true;
+    chart.on("plotly_hover", ({ points }) => stage.film.ready() && !stage.playing && stage.seek(points[0].x));
+  }
+
+  /** The line at the clock's time. */
+  function point() {
+    for (const { chart, figure, now } of plots) {
+      const axis = chart._fullLayout?.xaxis;
+      const x = axis && !figure.hidden ? axis.l2p(stage.at) : NaN;
+      now.hidden = !(stage.at < stage.end && x >= 0 && x <= axis._length);
+      if (!now.hidden) now.style.transform = `translateX(${axis._offset + x}px)`;
+    }
   }
 
   function draw() {
     const { Plotly, theme, lanes, header } = stage;
     if (!header) return;
-    select.value = stage.clock;
     const { train, all } = header.rows;
     write(note, train < all ? `Train loss over ${count(train)} of ${count(all)} rows, drawn once.` : "");
     CHARTS.forEach(({ name, title, log }, i) => {
@@ -80,7 +85,9 @@ export function createCharts(stage) {
         displayModeBar: false,
         responsive: false,
       });
+      listen(chart);
     });
+    point();
   }
 
   function layout(theme, log, share, clock) {
@@ -118,6 +125,7 @@ export function createCharts(stage) {
   const resize = () => {
     if (!stage.Plotly) return;
     for (const { chart, figure } of plots) if (!figure.hidden && chart._fullLayout) stage.Plotly.Plots.resize(chart);
+    point();
   };
-  return { element, draw, reset, resize };
+  return { element, draw, point, reset, resize };
 }

@@ -1,6 +1,6 @@
-/** Test images with what the model takes them for, the confusion matrix, the first layer's filters. */
+/** Test images with what the model takes them for, the last batch, the confusion matrix, the first layer's filters. */
 
-import { fresh, h } from "../player/dom.js";
+import { fresh, h, write } from "../player/dom.js";
 import * as text from "../player/text.js";
 
 const RIGHT = "#009E73";
@@ -21,6 +21,8 @@ function bitmap(data, offset, height, width, shade) {
   return canvas;
 }
 
+const paper = (v) => Array(3).fill(255 - v);
+
 /** A grid of test images; under each what the model says, with a tick or a cross. */
 export function gallery() {
   const canvas = h("canvas", { role: "img", class: "tr-canvas" });
@@ -31,7 +33,6 @@ export function gallery() {
     const { theme, scene, header } = stage;
     const [count, tall, wide] = scene.images.shape;
     if (kept.of !== header.key) {
-      const paper = (v) => Array(3).fill(255 * (1 - v));
       const bitmaps = Array.from({ length: count }, (_, i) =>
         bitmap(scene.images.data, i * tall * wide, tall, wide, paper),
       );
@@ -63,6 +64,40 @@ export function gallery() {
       context.fillText(`${right ? "✓" : "✗"} ${name}`, x + size / 2, y + size + 12);
     }
     context.setLineDash([]);
+  }
+
+  return { element, draw };
+}
+
+/** What the newest update learned from: the first images of its batch, with the labels that they were given. */
+export function batch() {
+  const canvas = h("canvas", { role: "img", class: "tr-canvas" });
+  const caption = h("figcaption", {});
+  const element = h("figure", { class: "tr-gallery" }, caption, canvas);
+
+  function draw(stage, lane) {
+    const { theme, header } = stage;
+    const { batch_images: images, batch_labels: labels, batch_rows: rows } = lane.arrays;
+    const all = rows?.data[0];
+    element.hidden = !all;
+    if (!all) return;
+    const [, tall, wide] = images.shape;
+    const names = [...labels.data].map((label) => header.classes[label]).filter((name) => name !== undefined);
+    const count = names.length;
+    const cell = Math.floor(element.clientWidth / 8);
+    const size = Math.min(cell - 12, 30);
+    const context = fresh(canvas, element.clientWidth, size + 16);
+    context.imageSmoothingEnabled = false;
+    context.font = `11px ${theme.font}`;
+    context.textAlign = "center";
+    context.fillStyle = theme.soft;
+    for (let i = 0; i < count; i += 1) {
+      const x = i * cell + (cell - size) / 2;
+      context.drawImage(bitmap(images.data, i * tall * wide, tall, wide, paper), x, 0, size, size);
+      context.fillText(names[i], x + size / 2, size + 12);
+    }
+    write(caption, all > count ? `Last batch, ${count} of its ${text.count(all)} images` : "Last batch");
+    canvas.setAttribute("aria-label", `The last batch: ${text.plural(all, "image")}, labelled ${names.join(", ")}.`);
   }
 
   return { element, draw };
@@ -117,7 +152,7 @@ export function confusion() {
   return { element, draw };
 }
 
-/** The weights that each unit of the first layer looks with: blue below zero, red above. */
+/** The weights that each unit of the first layer looks with: blue below zero, orange above. */
 export function filters() {
   const canvas = h("canvas", { role: "img", class: "tr-canvas" });
   const element = h("figure", { class: "tr-figure" }, h("figcaption", {}, "First layer's filters"), canvas);
@@ -131,10 +166,9 @@ export function filters() {
     const side = Math.min(element.clientWidth, 216);
     const cell = Math.floor(side / Math.max(columns, 4));
     const context = fresh(canvas, columns * cell, Math.ceil(count / columns) * cell);
-    let most = 1e-9;
-    for (const w of found.data) most = Math.max(most, Math.abs(w));
-    const shade = (w) => {
-      const s = Math.min(1, Math.abs(w) / most);
+    const shade = (byte) => {
+      const w = byte / 127.5 - 1; // of the largest
+      const s = Math.abs(w);
       return w < 0 ? [255 - 255 * s, 255 - 141 * s, 255 - 77 * s] : [255 - 42 * s, 255 - 161 * s, 255 - 255 * s];
     };
     context.imageSmoothingEnabled = false;

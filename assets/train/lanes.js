@@ -4,12 +4,12 @@ import { h, write } from "../player/dom.js";
 import * as text from "../player/text.js";
 import { swatch } from "../player/theme.js";
 import { boundary } from "./boundary.js";
-import { confusion, filters, gallery } from "./images.js";
+import { batch, confusion, filters, gallery } from "./images.js";
 import { numbers } from "./numbers.js";
 
 const PICTURES = {
   boundary: [boundary],
-  images: [gallery, confusion, filters],
+  images: [gallery, batch, confusion, filters],
   classes: [confusion],
   numbers: [numbers],
 };
@@ -43,15 +43,29 @@ export function createLanes(stage) {
       element.replaceChildren(...panels.map(({ region }) => region));
     }
     lanes.forEach((lane, i) => {
-      const { readout, badge, pictures } = panels[i];
-      const epochs = lane.update / lane.updates_per_epoch;
-      const last = lane.arrays.accuracy.data.at(-1);
-      const right = Number.isFinite(last) ? ` · ${(100 * last).toFixed(1)} % right` : "";
-      write(readout, `${text.count(lane.update)} updates, epoch ${Number(epochs.toFixed(1))}${right}`);
-      badge.hidden = lane.diverged_at === null;
-      for (const picture of pictures) picture.draw(stage, lane);
+      panels[i].badge.hidden = lane.diverged_at === null;
+      panels[i].shown = null;
+    });
+    show();
+  }
+
+  /** Every lane at the clock's time: as it is at the end, or as the film has it. */
+  function show() {
+    stage.lanes.forEach((lane, i) => {
+      const { readout, pictures } = panels[i];
+      const past = stage.film.ready() && stage.at < stage.end ? stage.film.at(lane, stage.at) : null;
+      const look = past ? past.look : lane.records - 1;
+      const update = past ? lane.update[look] : lane.made;
+      const epochs = update / lane.updates_per_epoch;
+      const share = lane.arrays.accuracy.data[look];
+      const right = Number.isFinite(share) ? ` · ${(100 * share).toFixed(1)} % right` : "";
+      write(readout, `${text.count(update)} updates, epoch ${Number(epochs.toFixed(1))}${right}`);
+      const frame = past ? past.frame : "newest";
+      if (frame === panels[i].shown) return;
+      panels[i].shown = frame;
+      for (const picture of pictures) picture.draw(stage, past ? past.lane : lane);
     });
   }
 
-  return { element, draw };
+  return { element, draw, show };
 }

@@ -1,11 +1,14 @@
 /** The Train page's stage: takes payloads and lets each part draw what it knows. */
 
+import { CLOCKS, span } from "../player/clock.js";
 import { h, icon, loadPlotly, loadStyle, write } from "../player/dom.js";
 import { unpack } from "../player/payload.js";
 import * as text from "../player/text.js";
 import { readTheme } from "../player/theme.js";
+import { createTimeline } from "../player/timeline.js";
 import { createCharts } from "./charts.js";
 import { createCost } from "./cost.js";
+import { createFilm } from "./film.js";
 import { createLanes } from "./lanes.js";
 import { createTable } from "./table.js";
 
@@ -14,14 +17,17 @@ const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
 const stages = new WeakMap();
 
-/** The lanes of a payload, each with its arrays by name: {data, shape}. */
+/** The lanes of a payload, each with its arrays by name, {data, shape}, and with what the clock asks for. */
 function lanesOf({ header, arrays }) {
   return header.lanes.map((lane, index) => {
     const own = {};
     for (const name of Object.keys(arrays)) {
       if (name.startsWith(`lane${index}/`)) own[name.slice(`lane${index}/`.length)] = arrays[name];
     }
-    return { ...lane, index, arrays: own };
+    const seen = own.update.data; // after how many updates each look was
+    const times = { seconds: Float64Array.from(own.seconds.data) };
+    const clocked = { update: seen, records: seen.length, samplesSpent: own.samples.data, times };
+    return { ...lane, ...clocked, made: lane.update, index, arrays: own };
   });
 }
 
@@ -48,7 +54,16 @@ class Stage {
     );
     this.pace = h("span", { class: "tr-pace" });
     this.alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });
+    this.lanes = [];
+    this.clock = "epochs";
+    this.at = 0; // the clock's time
+    this.end = 0;
+    this.playing = false;
+    this.legible = true;
+    this.still = matchMedia("(prefers-reduced-motion: reduce)");
+    this.film = createFilm(this);
     this.panels = createLanes(this);
+    this.timeline = createTimeline(this);
     this.charts = createCharts(this);
     this.table = createTable(this);
     this.cost = createCost(this);
@@ -58,13 +73,15 @@ class Stage {
       h("div", { class: "tr-progress" }, this.bar, this.pace),
       this.alarm,
       this.panels.element,
+      this.timeline.element,
       this.charts.element,
       this.table.element,
       this.cost.element,
       h("details", { class: "mb-words-of-pictures" }, h("summary", {}, "Describe the pictures"), this.words),
     );
     parent.append(this.root);
-    this.debug = window.__mbTrain = { painted: 0, stage: this, link: () => this.header.link };
+    this.debug = window.__mbTrain = { painted: 0, frames: 0, stage: this, link: () => this.header.link };
+    this.root.addEventListener("pointerdown", () => (this.touched = true), true);
     new ResizeObserver(() => this.resize()).observe(this.root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     this.root.addEventListener("transitionend", (event) => event.target === this.root && this.draw());
@@ -90,12 +107,19 @@ class Stage {
         .filter(([name]) => name.startsWith("scene/"))
         .map(([name, values]) => [name.slice(6), values]),
     );
+    const atEnd = this.at >= this.end;
     this.lanes = lanesOf(payload);
     if (this.shown !== this.header.key) {
       this.shown = this.header.key;
-      this.clock = this.header.clock;
+      this.clock = CLOCKS[this.header.clock] ? this.header.clock : "epochs";
+      this.touched = false;
       this.charts.reset();
     }
+    this.film.take();
+    if (!this.film.ready()) this.timeline.pause();
+    this.end = span(this.lanes, this.clock);
+    this.at = atEnd || !this.film.ready() ? this.end : Math.min(this.at, this.end);
+    this.timeline.update();
     this.draw();
     if (!this.Plotly && this.header.plotly) {
       loadPlotly(new URL(this.header.plotly, `${this.base}/`).href).then(
@@ -114,7 +138,9 @@ class Stage {
     this.narrow = this.root.clientWidth < NARROW;
     write(this.hint, this.header.look_for);
     this.progress();
+    this.root.dataset.film = this.film.ready();
     this.panels.draw();
+    this.timeline.draw();
     this.charts.draw();
     this.table.draw();
     this.cost.draw();
@@ -124,6 +150,47 @@ class Stage {
       this.words.replaceChildren(...told.map((words) => h("p", {}, words)));
     }
     this.debug.painted += 1;
+  }
+
+  get reduced() {
+    return this.still.matches;
+  }
+
+  get ready() {
+    return this.film.ready();
+  }
+
+  /** The film of a run is here; who has not seen it learn sees it now. */
+  filmed(key) {
+    if (key !== this.header.key) return;
+    this.draw();
+    if (this.film.short() && !this.touched && !this.reduced && this.root.isConnected) this.timeline.start(true);
+  }
+
+  /** Moves the clock to time t. */
+  seek(t) {
+    this.at = Math.min(this.end, Math.max(0, t));
+    this.paint();
+  }
+
+  /** Draws what depends on the clock. */
+  paint() {
+    this.panels.show();
+    this.charts.point();
+    this.timeline.draw();
+    this.debug.frames += 1;
+  }
+
+  settled() {}
+
+  setClock(clock) {
+    const share = this.end ? this.at / this.end : 1;
+    this.clock = clock;
+    this.end = span(this.lanes, clock);
+    this.at = share * this.end;
+    this.charts.reset();
+    this.timeline.update();
+    this.draw();
   }
 
   progress() {

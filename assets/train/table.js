@@ -6,13 +6,14 @@ import { swatch } from "../player/theme.js";
 
 const last = (lane, name) => lane.arrays[name].data.at(-1);
 const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : "–");
+const rate = (x) => (Number.isFinite(x) ? text.count(Number(x.toPrecision(3))) : "–");
 const COLUMNS = [
-  ["updates", "Updates made", (lane) => lane.update, text.count],
+  ["updates", "Updates made", (lane) => lane.made, text.count],
   ["samples", "Gradients of single samples computed", (lane) => lane.samples, text.count],
   ["train loss", "The objective, without dropout", (lane) => last(lane, "train"), text.steady, Math.min],
   ["test loss", "Mean loss of the test rows, without penalty", (lane) => last(lane, "test"), text.steady, Math.min],
   ["test accuracy", "Share of the test rows that are right", (lane) => last(lane, "accuracy"), percent, Math.max],
-  ["samples/s", "While training, on this machine", (lane) => lane.samples / lane.seconds, text.num, Math.max],
+  ["samples/s", "While training, on this machine", (lane) => lane.samples / lane.seconds, rate, Math.max],
   ["seconds", "In training alone", (lane) => lane.seconds, text.seconds],
 ];
 

@@ -1,7 +1,8 @@
 """The player's payload (floor 5): one binary value that holds everything a picture needs.
 
 u32 length of the header, little endian | header: strict JSON, UTF-8, padded with spaces so that what follows starts
-at a multiple of 4 | arrays end to end, float32 or uint32, little endian. The header's "arrays" lists them.
+at a multiple of 4 | arrays, each at a multiple of 4: float32, uint32 or bytes, little endian. The header's "arrays"
+lists them.
 """
 
 import json
@@ -21,7 +22,8 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
 
     Args:
         header: plain JSON values; a NaN or infinity in it is a ValueError, since browsers cannot read it.
-        arrays: whole numbers travel as uint32, all others as float32; what is not finite there becomes NaN.
+        arrays: uint8 travels as it is, other whole numbers as uint32, all others as float32; what is not finite there
+            becomes NaN.
 
     Example:
         >>> unpack(pack({"seq": 1}, {"z": np.array([[1.0, 2.0]])}))[1]["z"].tolist()
@@ -31,8 +33,8 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     for name, values in arrays.items():
         flat = _narrow(values)
         listed.append({"name": name, "shape": list(values.shape), "dtype": flat.dtype.name, "offset": offset})
-        parts.append(flat.tobytes())
-        offset += flat.nbytes
+        parts.append(flat.tobytes() + bytes(-flat.nbytes % 4))
+        offset += len(parts[-1])
     text = json.dumps({**header, "arrays": listed}, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     return b"".join([len(text).to_bytes(4, "little"), text, *parts])
@@ -40,6 +42,8 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
 
 def _narrow(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
     if values.dtype.kind in "iub":
         if values.size and (values.min() < 0 or values.max() > 0xFFFFFFFF):
             raise ValueError("an array of whole numbers must fit uint32; send it as float")

@@ -25,6 +25,7 @@ def message(
     look_for: str = "",
     plotly: str = "",
     theme: str | None = None,
+    film: str | None = None,
 ) -> bytes:
     """The payload.
 
@@ -38,6 +39,7 @@ def message(
         link: the query string that "Copy link" copies.
         look_for: one sentence.
         plotly, theme: where the page finds plotly.js, and light or dark where Streamlit does not say.
+        film: where it finds what `film` packed, below the app's root.
     """
     arrays: dict[str, np.ndarray] = {f"scene/{name}": values for name, values in scene.arrays.items()}
     told = []
@@ -67,6 +69,7 @@ def message(
         "theme": theme,
         "link": link,
         "clock": clock,
+        "film": film,
         "look_for": look_for,
         "status": dict(status),
         "kind": scene.kind,
@@ -77,6 +80,32 @@ def message(
         "lanes": told,
     }
     return pack(header, arrays)
+
+
+def film(lanes: Sequence[Any]) -> bytes:
+    """What was learned on the way, look by look: of lane i "lane{i}/at", which looks, and "lane{i}/{name}" (K, ...)."""
+    arrays: dict[str, np.ndarray] = {}
+    for i, lane in enumerate(lanes):
+        arrays[f"lane{i}/at"] = np.array(lane.film_at, dtype=np.uint32)
+        names = lane.film[0] if lane.film else ()
+        arrays |= {f"lane{i}/{name}": np.stack([frame[name] for frame in lane.film]) for name in names}
+    return pack({"version": VERSION}, arrays)
+
+
+def montage(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
+    """Images (n, height, width), 0 ... 1 with ink at 1, side by side on white paper: (H, W) uint8.
+
+    Example:
+        >>> montage(np.ones((3, 2, 2)), columns=2, gap=1).tolist()
+        [[0, 0, 255, 0, 0], [0, 0, 255, 0, 0], [255, 255, 255, 255, 255], [0, 0, 255, 255, 255], [0, 0, 255, 255, 255]]
+    """
+    count, tall, wide = images.shape
+    rows = -(-count // columns)
+    paper = np.full((rows * (tall + gap), columns * (wide + gap)), 255, dtype=np.uint8)
+    for i, image in enumerate(images):
+        y, x = (i // columns) * (tall + gap), (i % columns) * (wide + gap)
+        paper[y : y + tall, x : x + wide] = np.round(255 * (1 - image.clip(0, 1)))
+    return paper[:-gap, :-gap]
 
 
 def summary(lane: Any, label: str, scene: Any) -> str:

@@ -20,6 +20,8 @@ from mbsgd_core.jobs.looks import Look, Scene, grid, look, scene
 
 CHUNK = 0.1  # seconds of work a task: others wait no longer for their turn
 PATH_BYTES = 16e6  # of a lane's iterates that are kept, for the picture of its path
+FILM_BYTES = 600_000  # of what was seen of a lane that is kept, to be shown again
+STILL = ("truth", "xs", "ys")  # of what is seen: stays the same, and is shown with the newest look
 DIVERGED = 1e9  # times the loss at the start, as in the engine
 
 
@@ -37,6 +39,8 @@ class Course(NamedTuple):
     path: np.ndarray  # (k, P): the iterates at some of the looks
     at: np.ndarray  # (k,) int64: which looks these are
     learned: dict[str, np.ndarray]  # of the newest look
+    film: tuple[dict[str, np.ndarray], ...]  # what was learned by some of the looks
+    film_at: tuple[int, ...]  # which looks these are
     memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
 
     def grown(self, piece: "Course") -> "Course":
@@ -49,6 +53,8 @@ class Course(NamedTuple):
             path=np.concatenate([self.path, piece.path]),
             at=np.concatenate([self.at, piece.at]),
             learned=piece.learned or self.learned,
+            film=self.film + piece.film,
+            film_at=self.film_at + piece.film_at,
             memory=self.memory,
         )
 
@@ -137,7 +143,9 @@ def begin(experiment_json: str, lane: int) -> Course:
     row = [0, 0, 0.0, seen.train_loss, seen.test_loss, seen.test_accuracy]
     packed = pickle.dumps(state) if updates and lost < 0 else None
     zero = np.zeros(1, dtype=np.int64)
-    return Course(packed, 0, updates, 0, 0.0, 0.0, lost, np.array([row]), theta, zero, seen.learned)
+    film = (_frame(seen),) if seen.learned else ()
+    first = (0,) * len(film)
+    return Course(packed, 0, updates, 0, 0.0, 0.0, lost, np.array([row]), theta, zero, seen.learned, film, first)
 
 
 def go_on(packed: bytes, seconds: float, pace: float) -> Course:
@@ -157,6 +165,7 @@ def go_on(packed: bytes, seconds: float, pace: float) -> Course:
     stride, began, spent = _stride(experiment, len(when)), perf_counter(), 0.0
     rows: list[list[float]] = []
     path, at, seen, lost = [], [], Look(np.nan, np.nan, np.nan, {}), -1
+    film, film_at = [], []
     while state.update < updates and lost < 0:
         k = int(np.searchsorted(when, state.update, side="right"))  # the next look
         n = int(when[k]) - state.update
@@ -176,6 +185,9 @@ def go_on(packed: bytes, seconds: float, pace: float) -> Course:
             if k % stride == 0 or state.update == updates:
                 path.append(state.theta[0].cpu().numpy())
                 at.append(k)
+            if seen.learned and (k % _film_stride(seen, len(when)) == 0 or state.update == updates):
+                film.append(_frame(seen))
+                film_at.append(k)
         if perf_counter() - began > seconds:
             break
     over = lost >= 0 or state.update == updates
@@ -192,6 +204,8 @@ def go_on(packed: bytes, seconds: float, pace: float) -> Course:
         np.array(path).reshape(-1, state.theta.shape[1]).astype(state.theta.cpu().numpy().dtype),
         np.array(at, dtype=np.int64),
         seen.learned,
+        tuple(film),
+        tuple(film_at),
     )
 
 
@@ -206,6 +220,17 @@ def _stride(experiment: Experiment, looks: int) -> int:
     """Every which look's iterate is kept."""
     most = max(2, int(PATH_BYTES // (experiment.problem.parameter_count * np.dtype(experiment.dtype).itemsize)))
     return -(-looks // most)
+
+
+def _frame(seen: Look) -> dict[str, np.ndarray]:
+    """What changes from look to look."""
+    return {name: values for name, values in seen.learned.items() if name not in STILL}
+
+
+def _film_stride(seen: Look, looks: int) -> int:
+    """Every which look is kept to be shown again."""
+    size = sum(values.nbytes for values in _frame(seen).values())
+    return -(-looks // max(2, FILM_BYTES // size))
 
 
 @lru_cache(maxsize=4)

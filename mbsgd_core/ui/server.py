@@ -20,7 +20,7 @@ from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import slots
 from mbsgd_core.types import CLOCKS, Glance
-from mbsgd_core.ui import files, live, presets
+from mbsgd_core.ui import files, films, live, presets
 from mbsgd_core.ui.picture import payload
 from mbsgd_core.ui.work import runner
 
@@ -47,7 +47,7 @@ def _warm() -> None:
 
 def routes() -> list[BaseRoute]:
     """The addresses that are not pages."""
-    return [Route(f"/{live.PATH}", _live, methods=["POST"]), *files.mounts()]
+    return [Route(f"/{live.PATH}", _live, methods=["POST"]), films.route(), *files.mounts()]
 
 
 async def _live(request: Request) -> Response:

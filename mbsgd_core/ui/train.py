@@ -9,10 +9,14 @@ from mbsgd_core import share
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import train as figure
+from mbsgd_core.jobs.job import Job
+from mbsgd_core.jobs.training import Training
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.ui import files, frame, live, presets, session, tiles, train_run
+from mbsgd_core.ui.films import films
 from mbsgd_core.ui.train_below import below
-from mbsgd_core.ui.train_sidebar import live_knobs, sidebar
+from mbsgd_core.ui.train_fetch import fetch_box
+from mbsgd_core.ui.train_sidebar import live_knobs, put_dataset, sidebar
 from mbsgd_core.ui.train_stage import stage
 from mbsgd_core.ui.work import runner
 
@@ -54,12 +58,14 @@ def _must_have_data() -> None:
 
 
 def _begin(experiment: Experiment) -> None:
-    """What somebody arrives with starts by itself, unless it takes long."""
+    """What somebody arrives with starts by itself, unless it takes long; the run before belongs to something else."""
     mine = st.session_state
     if mine.get("run_take") == mine["take"]:
         return
     mine["run_take"] = mine["take"]
-    if train_run.seconds(experiment) <= train_run.QUICK:
+    problem: Any = experiment.problem
+    train_run.forget()
+    if not problem.dataset.missing and train_run.seconds(experiment) <= train_run.QUICK:
         _train()
 
 
@@ -73,8 +79,10 @@ def _train() -> None:
 def _buttons(experiment: Experiment) -> None:
     state, known = train_run.state(), train_run.result()
     changed = state != "none" and train_run.trained() != experiment.to_json()
+    problem: Any = experiment.problem
+    missing = bool(problem.dataset.missing)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("Train", type="primary", icon=":material/play_arrow:", on_click=_train)
+        st.button("Train", type="primary", icon=":material/play_arrow:", on_click=_train, disabled=missing)
         if state == "running":
             st.button("Pause", icon=":material/pause:", on_click=train_run.end, args=("paused",))
             st.button("Stop", icon=":material/stop:", on_click=train_run.end, args=("stopped",))
@@ -82,9 +90,10 @@ def _buttons(experiment: Experiment) -> None:
             st.button("Resume", icon=":material/resume:", on_click=train_run.resume)
             if state == "paused":
                 st.button("Stop", icon=":material/stop:", on_click=train_run.end, args=("stopped",))
-        if state == "none" or changed:
+        if not missing and (state == "none" or changed):
             before = "The settings have changed; below is the run before. " if changed else ""
             st.caption(f"{before}Press Train: {_about(train_run.seconds(experiment))} of work.")
+    fetch_box(problem.dataset, put_dataset)
 
 
 def _about(seconds: float) -> str:
@@ -93,10 +102,19 @@ def _about(seconds: float) -> str:
     return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
 
 
+def _film(job: Job, known: Training) -> str:
+    """Where the run that has come to rest can be seen again; packed once."""
+    mine = st.session_state
+    if mine.get("film_of") is not job:
+        mine["film_of"], mine["film"] = job, films().put(figure.film(known.lanes))
+    return mine["film"]
+
+
 def _stage() -> None:
     """The lanes as far as they have come; runs again and again while they train."""
     job, known, state = train_run.current(), train_run.result(), train_run.state()
     if job is None:
+        st.markdown(frame.plain(st.session_state["look_for"]))
         return
     if known is None or not known.lanes:
         st.caption(job.message if state != "failed" else "")
@@ -121,8 +139,9 @@ def _stage() -> None:
         look_for=st.session_state["look_for"] or problem.dataset.summary,
         plotly=files.PLOTLY,
         theme=st.context.theme.type,
+        film=None if state == "running" else _film(job, known),
     )
     stage(drawn)
-    if state != "running" and st.session_state.get("run_seen") != id(job):
-        st.session_state["run_seen"] = id(job)
+    if state != "running" and st.session_state.get("run_seen") is not job:
+        st.session_state["run_seen"] = job
         st.rerun()  # the whole page: its buttons, and no more looks

@@ -20,6 +20,7 @@ from mbsgd_core.ui.work import runner
 
 REFRESH = 0.6  # seconds between two looks at a survey
 ROWS, COLUMNS = 5, 9  # of the data's table
+IMAGES, IMAGES_A_ROW, ZOOM = 40, 20, 28  # shown of a data set of images; pixels of a side, about
 QUIET = {"displayModeBar": False}
 KINDS: dict[surveys.Kind, str] = {
     "pca": "through the paths (PCA)",
@@ -136,6 +137,7 @@ def _ask(name: str, chain: Callable[[Job], Any]) -> None:
     mine = st.session_state
     try:
         mine[name] = runner().run((name, mine["owner"]), object(), chain)
+        mine[f"{name}_of"] = train_run.current()
     except LabError as error:
         st.error(str(error))
 
@@ -143,7 +145,7 @@ def _ask(name: str, chain: Callable[[Job], Any]) -> None:
 def _watch(name: str, draw: Callable[[Any], None]) -> None:
     """What a survey has found so far, again and again until it ends."""
     job: Job | None = st.session_state.get(name)
-    if job is not None:
+    if job is not None and st.session_state[f"{name}_of"] is train_run.current():  # not of a run before
         st.fragment(_watched, run_every=None if job.over else REFRESH)(name, job, not job.over, draw)
 
 
@@ -167,7 +169,7 @@ def _data(experiment: Experiment) -> None:
         f"**{dataset.title}.** {dataset.summary}" + (f" Source: {dataset.reference}." * bool(dataset.reference))
     )
     if dataset.shape:
-        st.caption(f"Images of {' x '.join(str(side) for side in dataset.shape[1:])} pixels; some stand in each lane.")
+        _images(dataset.preview(experiment.seed), dataset)
         return
     rows = problem.columns(experiment.seed)
     names = [*rows.features[:COLUMNS], rows.target]
@@ -177,6 +179,22 @@ def _data(experiment: Experiment) -> None:
     table("The first rows, in original units", names, shown)
     if len(rows.features) > COLUMNS:
         st.caption(f"{COLUMNS} of {len(rows.features)} columns.")
+
+
+def _images(table: Any, dataset: Any) -> None:
+    """The first images with their labels, as large as the page is wide."""
+    from mbsgd_core.figures.train import montage
+
+    shape, labels = dataset.shape, [_value(y, table) for y in table.y[:IMAGES]]
+    pixels = table.x[:IMAGES].reshape(-1, *shape).mean(1) / dataset.white
+    zoom = max(1, ZOOM // shape[2])
+    shown = montage(pixels.repeat(zoom, 1).repeat(zoom, 2), IMAGES_A_ROW, gap=ZOOM // 6)
+    st.image(shown, alt=f"The first {len(labels)} images: {', '.join(labels)}.")
+    rows, own = dataset.counts()
+    sides = " x ".join(str(side) for side in shape[1:])
+    st.caption(
+        f"Images of {sides} pixels: {rows:,} rows" + (f", and {own:,} of their own to be tested on." if own else ".")
+    )
 
 
 def _value(y: float, rows: Any) -> str:

@@ -68,6 +68,12 @@ def end(how: str) -> None:
         job.cancel()
 
 
+def forget() -> None:
+    """Stop it, and have none."""
+    end("stopped")
+    st.session_state.pop("run", None)
+
+
 def seconds(experiment: Experiment) -> float:
     """About how long a run takes, guessed from its operations."""
     total = 0.0

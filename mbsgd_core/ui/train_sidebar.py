@@ -90,12 +90,6 @@ def _model(experiment: Experiment) -> None:
             item_knobs(problem, ("problem",), leave_out=("dataset", "features"))
 
 
-def settings(dataset: str) -> dict[str, Any]:
-    """A data set by name, in a version that is here: the whole of MNIST has to be fetched first."""
-    item = discover("mbsgd_core.problems.datasets", Dataset)[dataset]()
-    return {"name": dataset} if getattr(item, "at_hand", True) else {"name": dataset, "rows": "subset"}
-
-
 @lru_cache(maxsize=32)
 def models(dataset_json: str) -> tuple[str, ...]:
     """The models that can learn a data set, those with more parameters later."""
@@ -111,7 +105,12 @@ def models(dataset_json: str) -> tuple[str, ...]:
 
 
 def _pick_dataset(name: str) -> None:
-    _put(name_of(session.current().problem), settings(name))
+    put_dataset(discover("mbsgd_core.problems.datasets", Dataset)[name].ready())
+
+
+def put_dataset(dataset: Dataset) -> None:
+    """Put another data set in hand, with the model if it can learn it."""
+    _put(name_of(session.current().problem), dataset.model_dump(mode="json"))
 
 
 def _pick_model(name: str) -> None:

@@ -1,7 +1,8 @@
-"""The web process's one runner (floor 6)."""
+"""The web process's one runner, and its downloads (floor 6)."""
 
 import streamlit as st
 
+from mbsgd_core.jobs.fetching import Fetches
 from mbsgd_core.jobs.runner import Runner
 
 
@@ -11,3 +12,9 @@ def runner() -> Runner:
     made = Runner()
     made.warm()
     return made
+
+
+@st.cache_resource(show_spinner=False)
+def fetches() -> Fetches:
+    """The downloads that visitors have asked for."""
+    return Fetches()

@@ -61,15 +61,15 @@ def test_everything_has_its_name_and_finishes(page: Page, app: str):
 
 def test_lanes_are_live_and_pause_resume_stop_act_at_once(page: Page, app: str):
     visit(page, app, long_run())
-    first = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)")
-    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].update > {first[1]}", timeout=WAIT)
+    first = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.made)")
+    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].made > {first[1]}", timeout=WAIT)
     button(page, "Pause").click()
     ended(page, "paused")
-    held = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)")
+    held = page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.made)")
     page.wait_for_timeout(1500)
-    assert page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.update)") == held
+    assert page.evaluate("window.__mbTrain.stage.lanes.map(lane => lane.made)") == held
     button(page, "Resume").click()
-    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].update > {held[1]}", timeout=WAIT)
+    page.wait_for_function(f"window.__mbTrain.stage.lanes[1].made > {held[1]}", timeout=WAIT)
     button(page, "Stop").click()
     ended(page, "stopped")
     expect(page.get_by_role("progressbar", name="Progress", exact=True)).to_have_attribute(
@@ -79,13 +79,13 @@ def test_lanes_are_live_and_pause_resume_stop_act_at_once(page: Page, app: str):
 
 def test_it_goes_on_behind_another_page(page: Page, app: str):
     visit(page, app, long_run())
-    before = page.evaluate("window.__mbTrain.stage.lanes[1].update")
+    before = page.evaluate("window.__mbTrain.stage.lanes[1].made")
     page.get_by_role("link", name="Lessons", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Lessons", timeout=WAIT)
     page.wait_for_timeout(1500)
     page.get_by_role("link", name="Train", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Train", timeout=WAIT)
-    page.wait_for_function(f"window.__mbTrain.stage.lanes?.[1].update > {before}", timeout=WAIT)
+    page.wait_for_function(f"window.__mbTrain.stage.lanes?.[1].made > {before}", timeout=WAIT)
     assert state(page)["state"] == "running"
     button(page, "Stop").click()
     ended(page, "stopped")

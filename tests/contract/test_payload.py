@@ -17,6 +17,7 @@ def test_there_and_back():
         "z": np.arange(6.0).reshape(2, 3) / 7,
         "turned": np.arange(6.0).reshape(2, 3).T,
         "batch": np.array([0, 5, 2**32 - 1]),
+        "bytes": np.array([[0, 255, 7]], dtype=np.uint8),
         "empty": np.zeros((0, 2)),
         "wild": np.array([np.nan, np.inf, -np.inf, 1e300, 1.5]),
     }
@@ -25,7 +26,8 @@ def test_there_and_back():
     np.testing.assert_array_equal(found["z"], arrays["z"].astype(np.float32))
     np.testing.assert_array_equal(found["turned"], arrays["turned"])
     np.testing.assert_array_equal(found["batch"], arrays["batch"])
-    assert found["batch"].dtype == np.uint32 and found["empty"].shape == (0, 2)
+    np.testing.assert_array_equal(found["bytes"], arrays["bytes"])
+    assert found["bytes"].dtype == np.uint8 and found["batch"].dtype == np.uint32 and found["empty"].shape == (0, 2)
     np.testing.assert_array_equal(found["wild"], np.array([np.nan, np.nan, np.nan, np.nan, 1.5], np.float32))
     assert np.isinf(arrays["wild"]).sum() == 2  # the caller's array is not touched
 

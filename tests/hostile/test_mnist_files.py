@@ -13,7 +13,7 @@ import pytest
 from mbsgd_core.errors import DataError, JobCancelled
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._mnist_download import fetch
-from mbsgd_core.problems.datasets._mnist_files import IdxFile, at_hand, cache_folder, find, load, unpack
+from mbsgd_core.problems.datasets._mnist_files import IdxFile, cache_folder, find, load, missing, unpack
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 4, 3), dtype=np.uint8)
 LABELS = np.arange(7, dtype=np.uint8)
@@ -100,7 +100,7 @@ def test_the_named_folder_comes_before_the_cache(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"not at hand: set MBSGD_DATA .*\"subset\""):
         load(IMAGE_FILE)
     put(cache_folder())
-    assert at_hand() and np.array_equal(load(IMAGE_FILE), IMAGES)
+    assert not missing() and np.array_equal(load(IMAGE_FILE), IMAGES)
     monkeypatch.setenv("MBSGD_DATA", str(tmp_path / "named"))
     assert find("images.gz") == cache_folder() / "images.gz"  # the folder is empty
     put(tmp_path / "named", {"images.gz": b"wrong"})
@@ -143,7 +143,7 @@ def test_what_is_missing_is_fetched_with_progress(source, tmp_path):
     del source["/mnist/labels.gz"]
     seen = []
     fetch(lambda done, total: seen.append((done, total)))
-    assert at_hand() and np.array_equal(load(IMAGE_FILE), IMAGES)
+    assert not missing() and np.array_equal(load(IMAGE_FILE), IMAGES)
     assert seen == sorted(seen) and seen[-1] == (IMAGE_FILE.packed, IMAGE_FILE.packed)
     fetch()  # nothing is missing: no source is asked
     assert sorted(path.name for path in cache_folder().iterdir()) == ["images.gz", "labels.gz"]
@@ -173,7 +173,7 @@ def test_the_next_source_is_tried(source, monkeypatch):
     address = os.environ["MBSGD_MNIST_SOURCES"].removesuffix("/mnist/")
     monkeypatch.setenv("MBSGD_MNIST_SOURCES", f"http://127.0.0.1:9/ {address}/wrong/ {address}/mnist")
     fetch()
-    assert at_hand()
+    assert not missing()
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "file:///etc/", "ftp://127.0.0.1/", "nonsense"])
@@ -197,7 +197,7 @@ def test_a_download_can_be_stopped(source, monkeypatch, cause):
     with pytest.raises(cause):
         fetch(stop)
     assert len(asked) == 1
-    assert not at_hand() and not list(cache_folder().parent.glob("**/.partial*"))
+    assert missing() and not list(cache_folder().parent.glob("**/.partial*"))
 
 
 def test_a_cache_that_cannot_be_written_is_said(source, monkeypatch, tmp_path):

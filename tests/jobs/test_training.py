@@ -12,9 +12,11 @@ import pytest
 from mbsgd_core import engine
 from mbsgd_core.errors import JobError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.figures import train as figure
+from mbsgd_core.figures.payload import unpack
 from mbsgd_core.jobs import training as chain
 from mbsgd_core.jobs.job import Job
-from mbsgd_core.jobs.looks import LEAST, MOST, SAMPLES, grid
+from mbsgd_core.jobs.looks import BATCH, LEAST, MOST, NOBODY, POINTS, SAMPLES, SIDE, grid
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.jobs.training import Training, training
 from mbsgd_core.measures.part import part, point
@@ -47,8 +49,10 @@ def assert_same(one: Training, two: Training):
         np.testing.assert_array_equal(np.delete(a.looks, 2, 1), np.delete(b.looks, 2, 1))
         np.testing.assert_array_equal(a.path, b.path)
         np.testing.assert_array_equal(a.at, b.at)
-        for name, values in a.learned.items():
-            np.testing.assert_array_equal(values, b.learned[name])
+        assert a.film_at == b.film_at
+        for seen, other in zip([a.learned, *a.film], [b.learned, *b.film], strict=True):
+            for name, values in seen.items():
+                np.testing.assert_array_equal(values, other[name])
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +166,11 @@ def test_divergence_ends_a_lane_and_leaves_the_others():
 @pytest.mark.parametrize(
     "problem, kind, names",
     [
-        (None, "boundary", {"label", "chance", "xs", "ys", "confusion"}),
+        (None, "boundary", {"label", "chance", "xs", "ys", "confusion", "batch", "batch_rows"}),
         (
             {"name": "softmax_regression", "dataset": "digits"},
             "images",
-            {"prediction", "chance", "confusion", "filters"},
+            {"prediction", "confusion", "filters", "batch_images", "batch_labels", "batch_rows"},
         ),
         ({"name": "softmax_regression", "dataset": "wine"}, "classes", {"confusion"}),
         ({"name": "linear_regression", "dataset": "diabetes"}, "numbers", {"truth", "prediction"}),
@@ -181,6 +185,43 @@ def test_what_is_shown_depends_on_the_data(problem, kind, names):
         shown = found.lanes[1].learned
         right = (shown["prediction"] == found.scene.arrays["truth"]).mean()
         assert shown["confusion"].sum() == found.scene.test_rows and right > 0.5
+
+
+@pytest.mark.parametrize("problem", [None, {"name": "softmax_regression", "dataset": "digits", "label_noise": 0.2}])
+def test_the_last_batch_is_the_one_that_was_used(problem):
+    wanted = experiment(problem, budget={"unit": "updates", "amount": 7})
+    data = wanted.problem.prepare(wanted.seed)
+    for i, lane in enumerate(train(wanted).lanes):
+        (used,) = engine.batch_indices(wanted, i, range(6, 7))
+        used = np.arange(len(data.y)) if used is None else used
+        shown = lane.learned
+        assert shown["batch_rows"].tolist() == [len(used)]
+        if problem is None:
+            assert np.flatnonzero(shown["batch"]).tolist() == sorted(set(used.tolist()) & set(range(POINTS)))
+            continue
+        some = used[:BATCH]
+        assert shown["batch_labels"][: len(some)].tolist() == data.y[some].tolist()
+        assert (shown["batch_labels"][len(some) :] == NOBODY).all()
+        images = shown["batch_images"][: len(some)].reshape(-1, 64)
+        np.testing.assert_allclose(images / 255, data.table.x[data.rows[some]] / 16, atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize("most", [chain.FILM_BYTES, 60_000])
+def test_the_film_holds_what_was_seen(most, monkeypatch):
+    monkeypatch.setattr(chain, "FILM_BYTES", most)
+    lanes = train(experiment()).lanes
+    for lane in lanes:
+        assert len(lane.film) == len(lane.film_at) and sorted(set(lane.film_at)) == list(lane.film_at)
+        assert lane.film_at[0] == 0 and lane.film_at[-1] == len(lane.looks) - 1
+        assert sum(values.nbytes for frame in lane.film for values in frame.values()) <= most + 10_000
+        for name, values in lane.film[-1].items():
+            np.testing.assert_array_equal(values, lane.learned[name])
+        right = [np.trace(frame["confusion"]) / frame["confusion"].sum() for frame in lane.film]
+        np.testing.assert_allclose(right, lane.looks[list(lane.film_at), 5])
+    header, arrays = unpack(figure.film(lanes))
+    assert arrays["lane1/at"].tolist() == list(lanes[1].film_at)
+    assert arrays["lane1/label"].shape == (len(lanes[1].film), SIDE, SIDE) and arrays["lane1/label"].dtype == np.uint8
+    np.testing.assert_array_equal(arrays["lane1/confusion"][3], lanes[1].film[3]["confusion"])
 
 
 def test_memory_is_measured_once_every_lane_moves():

@@ -153,7 +153,7 @@ def test_mnist_1d_is_what_its_generator_makes():
 @needs_files
 def test_all_of_mnist_is_mnist(real):
     data = Mnist()
-    assert data.rows == "all" and data.at_hand
+    assert data.rows == "all" and not data.missing
     train, test = data.table(0), data.test_table(0)
     assert train.x.shape == (60_000, 784) and test.x.shape == (10_000, 784) and train.x.dtype == np.uint8
     # The class counts that LeCun's page and every paper give.
@@ -182,7 +182,7 @@ def test_the_shipped_images_are_mnists(real):
 
 def test_the_subset_is_always_there():
     data = Mnist(rows="subset")
-    assert data.at_hand and data.counts() == (len(data.table(0).y), len(data.test_table(0).y)) == (10_000, 2_000)
+    assert not data.missing and data.counts() == (len(data.table(0).y), len(data.test_table(0).y)) == (10_000, 2_000)
     table = data.table(0)
     np.testing.assert_allclose([table.x.mean() / 255, table.x.std() / 255], Mnist.pixel_statistics, atol=1e-3)
     whole = Mnist().header()
@@ -197,6 +197,6 @@ def test_an_experiment_on_mnist_is_validated_without_its_files(monkeypatch, tmp_
         experiment = Experiment.model_validate({"problem": {"name": model, "dataset": "mnist"}, "lanes": [lane]})
         assert experiment.problem.sample_count == 60_000 and experiment.updates_per_epoch(0) == 938
     _table.cache_clear()
-    assert not Mnist().at_hand
+    assert Mnist().missing == 11_594_722
     with pytest.raises(DataError, match='set MBSGD_DATA.*"rows": "subset"'):
         experiment.problem.prepare(0)

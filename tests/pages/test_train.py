@@ -10,6 +10,8 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import unpack
 from mbsgd_core.ui import frame, presets, train, train_run
+from mbsgd_core.ui.films import PATH, Films, films
+from mbsgd_core.ui.work import fetches
 from tests.pages.test_pages import open_page
 
 PATIENCE = 60  # seconds
@@ -152,6 +154,66 @@ def test_every_box_opens_and_surveys_run(monkeypatch):
     assert not page.exception
     captions = " ".join(caption.value for caption in page.caption)
     assert "of the paths' variance" in captions and "Gradient norm" in captions
+
+
+@pytest.mark.parametrize("problem", [None, {"name": "softmax_regression", "dataset": "digits"}])
+def test_what_was_measured_of_a_run_is_not_shown_with_the_next(problem):
+    page = settled(visit("" if problem is None else share.to_query(wanted(problem))))
+    page.session_state["box/landscape"] = True
+    page.run()
+    press(page, "Compute the landscape")
+    page.session_state["landscape"].answer(PATIENCE)
+    page.run()
+    assert any("variance" in caption.value for caption in page.caption)
+    settled(press(page, "Train"))
+    assert not any("variance" in caption.value for caption in page.caption)
+
+
+def test_another_lesson_puts_the_run_before_away():
+    page = settled(visit())
+    lesson = presets.all_presets("Train")["train/07_cnn_on_mnist"]["experiment"]
+    page.query_params.clear()
+    for key, value in parse_qsl(share.to_query(Experiment.model_validate(lesson))):
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception and "run" not in page.session_state
+    assert any("Press Train" in words.value for words in page.markdown)
+
+
+def test_a_run_at_rest_has_a_film():
+    page = settled(visit())
+    header, _ = shown(page)
+    path, name = header["film"].rsplit("/", 1)
+    _, arrays = unpack(films().get(name))
+    lane = page.session_state["run"].result.lanes[1]
+    assert path == PATH and arrays["lane1/at"].tolist() == list(lane.film_at)
+    page.run()
+    assert shown(page)[0]["film"] == header["film"]  # made once
+    assert shown(settled(press(page, "Train")))[0]["film"] != header["film"]
+
+
+def test_films_are_bounded(monkeypatch):
+    monkeypatch.setattr("mbsgd_core.ui.films.CAPACITY", 10)
+    kept = Films()
+    names = [kept.put(bytes(4)).rsplit("/", 1)[1] for _ in range(4)]
+    assert [kept.get(name) is not None for name in names] == [False, False, True, True]
+    assert kept.get("../secret") is None
+
+
+def test_missing_data_are_fetched_on_request(monkeypatch, tmp_path):
+    monkeypatch.delenv("MBSGD_DATA", raising=False)
+    monkeypatch.setenv("MBSGD_CACHE", str(tmp_path))
+    monkeypatch.setenv("MBSGD_MNIST_SOURCES", "http://127.0.0.1:9/")
+    given = wanted({"name": "softmax_regression", "dataset": "mnist"})
+    page = visit(share.to_query(given))
+    assert "11.6 MB to fetch" in page.info[0].value and next(b for b in page.button if b.label == "Train").disabled
+    assert "run" not in page.session_state
+    press(page, "Fetch the data")
+    assert fetches().of(given.problem.dataset).wait(PATIENCE)
+    page.run()
+    assert "could not be fetched" in page.error[0].value and not page.exception
+    press(page, "Take the part that comes with the app")
+    assert page.session_state["experiment"]["problem"]["dataset"]["rows"] == "subset" and not page.info
 
 
 def test_a_surface_in_a_link_is_refused_with_a_sentence():

@@ -1,4 +1,4 @@
-"""Fetches MNIST's files when somebody asks for it (floor 1); nothing else in the core imports this."""
+"""Fetches MNIST's files when somebody asks for it (floor 1)."""
 
 import os
 import urllib.request
@@ -11,7 +11,8 @@ from urllib.error import HTTPError
 from mbsgd_core.errors import DataError
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._kept import FOLDER, write_whole
-from mbsgd_core.problems.datasets._mnist_files import LARGEST, IdxFile, cache_folder, find, unpack
+from mbsgd_core.problems.datasets._mnist_files import LARGEST, IdxFile, cache_folder, unpack
+from mbsgd_core.problems.datasets.base import Progress
 
 SOURCES = "MBSGD_MNIST_SOURCES"  # addresses of folders with the files, separated by blanks
 DEFAULT_SOURCES = (
@@ -19,8 +20,6 @@ DEFAULT_SOURCES = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 PIECE = 65_536  # bytes between two reports
-
-Progress = Callable[[int, int], None]
 
 
 def fetch(progress: Progress | None = None, timeout: float = 20.0) -> None:
@@ -35,7 +34,7 @@ def fetch(progress: Progress | None = None, timeout: float = 20.0) -> None:
     Raises:
         DataError: no source gave a file that is MNIST's, or it cannot be kept; one sentence with the reasons.
     """
-    missing = [file for file in _mnist_files.FILES if not find(file.name)]
+    missing = _mnist_files.missing()
     total, done = sum(file.packed for file in missing), 0
     for file in missing:
         packed = _download(file, partial(_advance, progress, done, total), timeout)

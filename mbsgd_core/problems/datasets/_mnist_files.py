@@ -64,9 +64,9 @@ def find(name: str) -> Path | None:
     return next((folder / name for folder in places if (folder / name).is_file()), None)
 
 
-def at_hand() -> bool:
-    """Whether all four files are there, without reading them."""
-    return all(find(file.name) for file in FILES)
+def missing() -> tuple[IdxFile, ...]:
+    """Those of the four files that are not at hand, without reading the others."""
+    return tuple(file for file in FILES if not find(file.name))
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
 """What a data set is (floor 1): a table of numbers with names, units and a task."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from mbsgd_core.knobs import NamedItem
 ASSETS = Path(__file__).resolve().parents[3] / "assets" / "data"
 
 Task = Literal["regression", "classification", "any"]
+Progress = Callable[[int, int], None]  # is told (bytes so far, bytes in all); what it raises ends a download
 
 
 class Table(NamedTuple):
@@ -54,7 +56,24 @@ class Dataset(NamedItem):
     def header(self) -> Table:
         """`table` without its rows, for any seed; large data know it without being read."""
         table = self.table(0)
-        return table._replace(x=table.x[:0], y=table.y[:0])
+        return table._replace(x=table.x[:0].copy(), y=table.y[:0].copy())  # a view would hold on to all rows
+
+    def preview(self, seed: int) -> Table:
+        """A table with some of its rows: enough to be looked at, at hand whatever is missing."""
+        return self.table(seed)
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have to be fetched before there is a table; 0: it is at hand."""
+        return 0
+
+    def fetch(self, progress: Progress | None = None) -> None:
+        """Fetch what is missing. Only ever called because somebody asked for it."""
+
+    @classmethod
+    def ready(cls) -> "Dataset":
+        """The data set as it is first shown: with its defaults, or in a version that is at hand."""
+        return cls()
 
 
 def stored(name: str) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from mbsgd_core.knobs import knob
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._images import DIGITS, pixel_names
-from mbsgd_core.problems.datasets.base import Dataset, Table, Task, stored
+from mbsgd_core.problems.datasets.base import Dataset, Progress, Table, Task, stored
 
 NAMES = pixel_names(28, 28)
 Part = Literal["train", "test"]
@@ -19,7 +19,7 @@ class Mnist(Dataset):
 
     The subset, 10,000 and 2,000 of them, comes with the app. It keeps the shares of the classes and the order of the
     rows; which ones is drawn at random, since the second half of the test set is known to be harder than the first.
-    All of them need the four files: in the folder that the variable MBSGD_DATA names, or fetched before.
+    All of them need the four files: in the folder that the variable MBSGD_DATA names, or fetched.
 
     Pixels stay single bytes (uint8), unlike other tables: 47 MB instead of 376.
 
@@ -46,10 +46,22 @@ class Mnist(Dataset):
         help="all: 60,000 and 10,000 to test, for which the files are needed; subset: 10,000 and 2,000, always there.",
     )
 
+    def preview(self, seed: int) -> Table:
+        return _table("subset", "train")
+
     @property
-    def at_hand(self) -> bool:
-        """Whether the images can be had at once; else they must be fetched (_mnist_download.fetch)."""
-        return self.rows == "subset" or _mnist_files.at_hand()
+    def missing(self) -> int:
+        return 0 if self.rows == "subset" else sum(file.packed for file in _mnist_files.missing())
+
+    def fetch(self, progress: Progress | None = None) -> None:
+        from mbsgd_core.problems.datasets._mnist_download import fetch
+
+        if self.missing:
+            fetch(progress)
+
+    @classmethod
+    def ready(cls) -> "Mnist":
+        return cls() if not cls().missing else cls(rows="subset")
 
     def counts(self) -> tuple[int, int]:
         return (60_000, 10_000) if self.rows == "all" else (10_000, 2_000)
