@@ -5,6 +5,7 @@ import * as text from "../player/text.js";
 
 const RIGHT = "#009E73";
 const WRONG = "#D55E00";
+const CELL = 64; // px an image has at most, its edges included
 
 /** An image of numbers as a small canvas, scaled from low to high. */
 function bitmap(data, offset, height, width, shade) {
@@ -41,7 +42,7 @@ export function gallery() {
     canvas.setAttribute("aria-label", `${lane.summary} The first ${count} test images.`);
     const columns = 8;
     const width = element.clientWidth;
-    const cell = Math.floor(width / columns);
+    const cell = Math.min(CELL, Math.floor(width / columns));
     const size = Math.min(cell - 6, 44);
     const rowHeight = size + 19;
     const context = fresh(canvas, width, Math.ceil(count / columns) * rowHeight);
@@ -84,7 +85,7 @@ export function batch() {
     const [, tall, wide] = images.shape;
     const names = [...labels.data].map((label) => header.classes[label]).filter((name) => name !== undefined);
     const count = names.length;
-    const cell = Math.floor(element.clientWidth / 8);
+    const cell = Math.min(CELL, Math.floor(element.clientWidth / 8));
     const size = Math.min(cell - 12, 30);
     const context = fresh(canvas, element.clientWidth, size + 16);
     context.imageSmoothingEnabled = false;

@@ -42,13 +42,17 @@ class _Turn(NamedTuple):
 class Runner:
     """Runs jobs on K slots, a task of each in turn; safe to use from all threads. One a web process.
 
+    Patient jobs, those with long runs in the background, never take the last slot: who drags a slider finds a worker
+    that is not in the middle of somebody's network.
+
     Args:
-        slots: worker processes; None: MBSGD_SLOTS, or one less than there are cores, at least 1.
+        slots: worker processes; None: MBSGD_SLOTS, or one less than there are cores, at least 2.
     """
 
     def __init__(self, slots: int | None = None):
-        count = slots or int(os.environ.get("MBSGD_SLOTS") or max(1, (os.cpu_count() or 1) - 1))
+        count = slots or int(os.environ.get("MBSGD_SLOTS") or max(2, (os.cpu_count() or 1) - 1))
         self.slots = [Slot() for _ in range(count)]
+        self._background = max(1, count - 1)  # slots that patient jobs may take at a time
         self._lock = threading.RLock()
         self._queue: deque[Job] = deque()  # those with a task that no slot has
         self._free: list[Slot] = []
@@ -190,8 +194,9 @@ class Runner:
             job.tell(state=state, message=message, **fields)
 
     def _give_turns(self) -> None:
-        while self._queue and self._free and not self._closed:
-            job, slot = self._queue.popleft(), self._free.pop()
+        while self._free and not self._closed and (job := self._next()) is not None:
+            self._queue.remove(job)
+            slot = self._free.pop()
             now = time.monotonic()
             limit = UNKNOWN if job.seconds is None else max(LEAST, SLACK * job.seconds)
             self._turns[slot], self._ends[slot] = _Turn(job, now, limit), now + limit
@@ -201,6 +206,11 @@ class Runner:
             # The kernel's limit is the second line, for when nobody watches any more.
             future = _submit(slot, function, *args, cpu_seconds=limit + LEAST)
             future.add_done_callback(partial(self._turn_ended, slot))
+
+    def _next(self) -> Job | None:
+        """The first job in the queue that may have a slot now."""
+        full = sum(turn.job.patient for turn in self._turns.values()) >= self._background
+        return next((job for job in self._queue if not (full and job.patient)), None)
 
     def _turn_ended(self, slot: Slot, future: Future) -> None:
         """Runs in the slot's own thread, as soon as the worker's answer is there."""

@@ -12,6 +12,7 @@ from mbsgd_core.ui import presets, train_run
 
 LANES = ("BGD", "SGD", "Mini-batch")
 WAIT = 60_000  # ms
+PIXELS = "document.querySelectorAll('.tr-canvas')[2].toDataURL()"
 
 
 def long_run() -> str:
@@ -102,6 +103,39 @@ def test_the_clock_changes_the_axis_and_zoom_is_kept_while_it_trains(page: Page,
     page.wait_for_function(f"window.__mbTrain.painted > {painted} + 2", timeout=WAIT)
     assert page.evaluate(f"{chart}._fullLayout.xaxis.range") == [0, 10]
     button(page, "Stop").click()
+
+
+def test_a_short_run_is_seen_again_and_the_timeline_answers(page: Page, app: str):
+    visit(page, app)
+    page.wait_for_function("window.__mbTrain.stage.playing", timeout=WAIT)  # by itself, once
+    page.wait_for_function("window.__mbTrain.frames > 5", timeout=WAIT)
+    button(page, "Pause").click()
+    readout = page.get_by_role("region", name="Mini-batch", exact=True).locator(".mb-readout")
+    timeline = page.get_by_role("slider", name="Timeline", exact=True)
+    timeline.press("Home")
+    expect(readout).to_contain_text("0 updates")
+    expect(timeline).to_have_attribute("aria-valuetext", "epoch 0 of 20")
+    button(page, "Step forward").click()
+    expect(timeline).not_to_have_attribute("aria-valuetext", "epoch 0 of 20")
+    start = page.evaluate(PIXELS)
+    timeline.press("End")
+    expect(readout).to_contain_text("200 updates")
+    assert page.evaluate(PIXELS) != start  # what it has learned at the end is another picture
+    expect(page.get_by_text("Ringed: the last batch, 16 rows of 160.")).to_be_visible()
+    page.get_by_role("combobox", name="Clock", exact=True).select_option("updates")
+    timeline.press("Home")
+    timeline.press("PageUp")
+    expect(timeline).to_have_attribute("aria-valuetext", "update 320 of 3,200")
+    expect(readout).to_contain_text("200 updates")  # its budget is spent by then
+
+
+def test_reduced_motion_shows_the_end_and_waits(page: Page, app: str):
+    page.emulate_media(reduced_motion="reduce")
+    visit(page, app)
+    page.wait_for_function("window.__mbTrain.stage.film.ready()", timeout=WAIT)
+    page.wait_for_timeout(500)
+    assert not page.evaluate("window.__mbTrain.stage.playing")
+    expect(page.get_by_role("region", name="SGD", exact=True).locator(".mb-readout")).to_contain_text("3,200 updates")
 
 
 def test_the_link_holds_the_experiment(page: Page, app: str):

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from mbsgd_core.__main__ import main
 from mbsgd_core.errors import DataError, JobCancelled
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._mnist_download import fetch
@@ -205,6 +206,21 @@ def test_a_cache_that_cannot_be_written_is_said(source, monkeypatch, tmp_path):
     monkeypatch.setenv("MBSGD_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="cannot be kept here .*set MBSGD_CACHE"):
         fetch()
+
+
+def test_the_command_line_fetches_what_is_missing(source, capsys):
+    assert main(["fetch", "mnist"]) == 0 and not missing()
+    done = capsys.readouterr()
+    assert done.out == "MNIST is at hand now.\n" and done.err.startswith("\rMNIST ") and done.err.count("\n") == 1
+    assert main(["fetch", "mnist"]) == 0 and "nothing is fetched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, words", [("mnist", "could not be fetched"), ("mnits", "did you mean 'mnist'")])
+def test_the_command_line_says_why_it_cannot(monkeypatch, capsys, name, words):
+    monkeypatch.setenv("MBSGD_MNIST_SOURCES", "http://127.0.0.1:9/")
+    assert main(["fetch", name]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and words in said.err
 
 
 def test_nothing_is_fetched_unless_asked_for(source):

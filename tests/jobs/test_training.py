@@ -62,6 +62,13 @@ def one():
     made.shutdown()
 
 
+@pytest.fixture
+def two():
+    made = Runner(slots=2)
+    yield made
+    made.shutdown()
+
+
 def submit(runner, wanted, owner="a", known=None, alive=lambda: True):
     return runner.run(owner, object(), lambda job: training(wanted.to_json(), known, alive, job))
 
@@ -262,3 +269,23 @@ def test_who_has_just_come_goes_before_those_who_train(one):
     order.clear()  # a chain's first task is made when it is asked for
     assert all(job.wait(WAIT) for job in [gate, *jobs])
     assert order == ["visitor", "a", "b", "visitor", "a", "b"]
+
+
+def test_those_who_train_leave_a_worker_to_the_others(two, monkeypatch):
+    """Of two slots one is never theirs, however many train: a question is answered in the middle of a long task."""
+    monkeypatch.setattr(chain, "CHUNK", 30.0)
+
+    def training_turns():
+        return [turn for turn in list(two._turns.values()) if turn.job.patient]
+
+    jobs = [submit(two, experiment(**LONG), owner) for owner in "ab"]
+    before = None
+    while not before or training_turns() != before:  # until a task is long, and who could take a slot has taken it
+        before = training_turns()
+        time.sleep(0.3)
+    assert len(before) == 1
+    for i in range(5):
+        assert two.ask(i, sum, [1, 2]).answer(WAIT) == 3
+    assert training_turns() == before
+    for job in jobs:
+        job.cancel()
