@@ -28,7 +28,8 @@ def landscape(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Fi
         z=shown, x=found.xs, y=found.ys, colorscale="Cividis", colorbar=bar, ncontours=24, hoverinfo="skip"
     )
     figure = go.Figure(contour)
-    for label, look, path, losses in zip(labels, looks, found.paths, found.path_losses, strict=True):
+    lanes = list(zip(labels, looks, found.paths, found.path_losses, strict=True))
+    for label, look, path, losses in reversed(lanes):  # the first lane, often the shortest path, on top
         line = {"color": look.color, "width": 2.5, "dash": look.dash}
         figure.add_scatter(
             x=path[:, 0], y=path[:, 1], mode="lines", line={"color": "white", "width": 5}, hoverinfo="skip"
@@ -41,20 +42,30 @@ def landscape(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Fi
         marker = {"symbol": _SYMBOLS.get(look.marker, look.marker), "size": 11, "color": look.color}
         marker["line"] = {"color": "white", "width": 1.5}
         figure.add_scatter(x=path[end, 0], y=path[end, 1], mode="markers", marker=marker, hoverinfo="skip")
+    starts = np.array([path[0] for path in found.paths])
+    ring = {"symbol": "circle-open", "size": 13, "color": "white", "line": {"width": 3}}
+    figure.add_scatter(x=starts[:, 0], y=starts[:, 1], mode="markers", marker=ring, hoverinfo="skip")
     figure.update_xaxes(title=found.labels[0], range=[found.xs[0], found.xs[-1]])
     figure.update_yaxes(title=found.labels[1], range=[found.ys[0], found.ys[-1]])
     return _framed(figure, HEIGHT)
 
 
-def along(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Figure:
-    """The true loss along each path (line) and that of its shadow in the plane (dots): how far to trust the picture."""
+def along(found: Any, labels: Sequence[str], looks: Sequence[Look], epochs: Sequence[np.ndarray]) -> go.Figure:
+    """The true loss along each path (line) and that of its shadow in the plane (dots): how far to trust the picture.
+
+    Args:
+        found: a measures.landscape.Landscape.
+        labels, looks: of the lanes.
+        epochs: of each lane's iterates.
+    """
     figure = go.Figure()
-    for label, look, true, shadow in zip(labels, looks, found.path_losses, found.shadow_losses, strict=True):
-        steps = np.arange(len(true))
+    lanes = zip(labels, looks, found.path_losses, found.shadow_losses, epochs, strict=True)
+    for label, look, true, shadow, passed in lanes:
+        steps = passed[: len(true)]
         figure.add_scatter(x=steps, y=true, mode="lines", name=label, line={"color": look.color, "dash": look.dash})
         marker = {"symbol": _SYMBOLS.get(look.marker, look.marker), "size": 5, "color": look.color}
         figure.add_scatter(x=steps, y=shadow, mode="markers", name=f"{label}, in the plane", marker=marker)
-    figure.update_xaxes(title="kept iterates")
+    figure.update_xaxes(title="epochs")
     figure.update_yaxes(title="loss", type="log" if _positive([*found.path_losses]) else "linear")
     return _framed(figure, SMALL)
 

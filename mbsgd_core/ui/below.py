@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-import streamlit as st
-
 from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.registry import name_of
 from mbsgd_core.ui import frame
+from mbsgd_core.ui.fits import original_fits
 from mbsgd_core.ui.tables import table
 
 _PARTS = ("sampler", "rule", "schedule")
@@ -24,10 +22,7 @@ def below(experiment: Experiment, result: dict[str, Any] | None) -> None:
         box = frame.section("The fit in original units", "box/units")
         if box.open:
             with box:
-                st.caption(
-                    "Training works on standardised columns; here are the same fits for the columns as measured."
-                )
-                original_fits(experiment, result)
+                original_fits(experiment, [run.trace.theta[0, -1] for run in result["lanes"]])
     box = frame.section("How to read this page", "box/reading")
     if box.open:
         box.markdown((frame.ROOT / "assets" / "text" / "compare.md").read_text("utf-8"))
@@ -50,20 +45,3 @@ def _settings(lane: Lane) -> dict[str, str]:
         for name, field in type(item).model_fields.items():
             found[field.title or name] = str(getattr(item, name))
     return found
-
-
-def original_fits(experiment: Experiment, result: dict[str, Any]) -> None:
-    """A table of each lane's last iterate, and of the optimum where it is known, in the units of the data."""
-    problem: Any = experiment.problem
-    seed = experiment.seed
-    thetas = [run.trace.theta[0, -1] for run in result["lanes"]]
-    labels = [lane.label for lane in experiment.lanes]
-    known = problem.solution(seed)
-    if known is not None:
-        thetas, labels = [*thetas, known.minimizers[0]], [*labels, "optimum"]
-    raw = np.array([problem.original_units(np.asarray(theta, dtype=float), seed) for theta in thetas])
-    data = problem.columns(seed)
-    units = data.units or ("",) * len(data.features)
-    names = [f"{name}, per {unit}" if unit else name for name, unit in zip(data.features, units, strict=True)]
-    rows = [[name, *(f"{value:.5g}" for value in row)] for name, row in zip([*names, "intercept"], raw.T, strict=True)]
-    table(f"Predicting {data.target}", ["", *labels], rows)

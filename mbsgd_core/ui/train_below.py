@@ -14,7 +14,9 @@ from mbsgd_core.figures import look
 from mbsgd_core.jobs import surveys
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.jobs.training import Training
+from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.ui import frame, train_run
+from mbsgd_core.ui.fits import original_fits, standardisation
 from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
@@ -38,6 +40,11 @@ def below(experiment: Experiment) -> None:
         if box.open:
             with box:
                 draw()
+    if isinstance(experiment.problem, LinearModel):
+        box = frame.section("The fit in original units", "box/units")
+        if box.open:
+            with box:
+                _fits()
     box = frame.section("The data", "box/data")
     if box.open:
         with box:
@@ -55,6 +62,12 @@ def _run() -> tuple[Experiment, Training] | None:
     return Experiment.model_validate(json.loads(train_run.trained())), known
 
 
+def _fits() -> None:
+    found = _run()
+    if found is not None and isinstance(found[0].problem, LinearModel):
+        original_fits(found[0], [lane.path[-1] for lane in found[1].lanes])
+
+
 def _landscape() -> None:
     found = _run()
     if found is None:
@@ -69,10 +82,10 @@ def _landscape() -> None:
     )
     if asked:
         _ask("landscape", partial(surveys.landscape, train_run.trained(), known.lanes, kind))
-    _watch("landscape", partial(_draw_landscape, experiment))
+    _watch("landscape", partial(_draw_landscape, experiment, known))
 
 
-def _draw_landscape(experiment: Experiment, found: Any) -> None:
+def _draw_landscape(experiment: Experiment, known: Training, found: Any) -> None:
     from mbsgd_core.figures import train_survey as figures
 
     labels, looks = [lane.label for lane in experiment.lanes], look.looks(experiment.lanes)
@@ -85,7 +98,9 @@ def _draw_landscape(experiment: Experiment, found: Any) -> None:
     st.caption(
         "Lines: the true loss along the path. Marks: that of its shadow in the plane; far apart, the plane misleads."
     )
-    st.plotly_chart(figures.along(found, labels, looks), key="along_figure", config=QUIET, alt=f"True losses: {ends}.")
+    epochs = [lane.looks[lane.at, 0] / max(experiment.updates_per_epoch(i), 1) for i, lane in enumerate(known.lanes)]
+    figure = figures.along(found, labels, looks, epochs)
+    st.plotly_chart(figure, key="along_figure", config=QUIET, alt=f"True losses: {ends}.")
 
 
 def _instruments() -> None:
@@ -179,6 +194,7 @@ def _data(experiment: Experiment) -> None:
     table("The first rows, in original units", names, shown)
     if len(rows.features) > COLUMNS:
         st.caption(f"{COLUMNS} of {len(rows.features)} columns.")
+    standardisation(experiment, COLUMNS)
 
 
 def _images(table: Any, dataset: Any) -> None:

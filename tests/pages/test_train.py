@@ -156,6 +156,21 @@ def test_every_box_opens_and_surveys_run(monkeypatch):
     assert "of the paths' variance" in captions and "Gradient norm" in captions
 
 
+def test_what_is_standardised_is_shown_and_undone():
+    given = wanted({"name": "linear_regression", "dataset": "diabetes"}, epochs=30)
+    page = settled(visit(share.to_query(given)))
+    for box in ("units", "data"):
+        page.session_state[f"box/{box}"] = True
+    page.run()
+    assert not page.exception
+    tables = " ".join(part.proto.body for part in page.get("html"))
+    data = given.problem.prepare(given.seed)
+    optimum = given.problem.original_units(given.problem.solution(given.seed).minimizers[0], given.seed)
+    bmi = data.table.features.index("bmi")
+    for number in (data.mean[bmi], data.deviation[bmi], optimum[bmi]):
+        assert f"<td>{number:.5g}</td>" in tables
+
+
 @pytest.mark.parametrize("problem", [None, {"name": "softmax_regression", "dataset": "digits"}])
 def test_what_was_measured_of_a_run_is_not_shown_with_the_next(problem):
     page = settled(visit("" if problem is None else share.to_query(wanted(problem))))
