@@ -214,6 +214,24 @@ class Experiment(Item):
             updates = -(-updates // self.updates_per_epoch(lane))
         return max(updates, 1)
 
+    def learning_rate(self, lane: int, update: int) -> float:
+        """The rate of the update after so many; of a schedule that watches the objective, the first.
+
+        Example:
+            >>> e = Experiment.model_validate({"problem": "quadratic", "budget": {"unit": "updates", "amount": 9},
+            ...     "lanes": [{"sampler": "full_batch", "schedule": {"name": "exponential", "learning_rate": 8.0,
+            ...     "gamma": 0.5}}]})
+            >>> e.learning_rate(0, 0), e.learning_rate(0, 2)
+            (8.0, 2.0)
+        """
+        schedule = self.lanes[lane].schedule
+        state = schedule.init(self.intervals(lane))
+        if not schedule.watches_objective:
+            steps = update if schedule.interval == "update" else update // max(self.updates_per_epoch(lane), 1)
+            for _ in range(steps if schedule.changes else 0):
+                state = schedule.step(state)
+        return float(state[1])
+
     def within_page(self) -> "Experiment":
         """The experiment itself, or the one with the largest budget that the page allows its lanes."""
         lanes = range(len(self.lanes))

@@ -24,14 +24,16 @@ export function createLanes(stage) {
     const readout = h("span", { class: "mb-readout" });
     const note = h("span", { class: "mb-note" }, lane.text);
     const badge = h("span", { class: "mb-badge", hidden: true }, "diverged");
+    const why = h("p", { class: "tr-why", hidden: true });
     const pictures = PICTURES[stage.header.kind].map((make) => make());
     const region = h(
       "section",
       { class: "mb-panel", role: "region", "aria-label": lane.label },
       h("header", { class: "mb-head" }, swatch(lane), h("strong", {}, lane.label), badge, readout, note),
+      why,
       h("div", { class: "tr-pictures", "data-kind": stage.header.kind }, pictures.map((picture) => picture.element)),
     );
-    return { region, readout, note, badge, pictures };
+    return { region, readout, badge, why, pictures };
   }
 
   function draw() {
@@ -44,6 +46,8 @@ export function createLanes(stage) {
     }
     lanes.forEach((lane, i) => {
       panels[i].badge.hidden = lane.diverged_at === null;
+      panels[i].why.hidden = !lane.why;
+      write(panels[i].why, lane.why ?? "");
       panels[i].shown = null;
     });
     show();
@@ -59,7 +63,7 @@ export function createLanes(stage) {
       const epochs = update / lane.updates_per_epoch;
       const share = lane.arrays.accuracy.data[look];
       const right = Number.isFinite(share) ? ` · ${(100 * share).toFixed(1)} % right` : "";
-      write(readout, `${text.count(update)} updates, epoch ${Number(epochs.toFixed(1))}${right}`);
+      write(readout, `${text.plural(update, "update")}, epoch ${Number(epochs.toFixed(1))}${right}`);
       const frame = past ? past.frame : "newest";
       if (frame === panels[i].shown) return;
       panels[i].shown = frame;

@@ -46,12 +46,13 @@ export function createTable(stage) {
     }
     COLUMNS.forEach(([, , read, say, best], c) => {
       const values = stage.lanes.map(read);
-      const sound = values.filter(Number.isFinite);
-      const hidden = !sound.length && best !== undefined;
+      const sound = values.filter((value, i) => Number.isFinite(value) && stage.lanes[i].diverged_at === null);
+      const ranked = best && new Set(sound).size > 1; // nobody wins where all are alike
+      const hidden = best !== undefined && !values.some(Number.isFinite);
       heads[c].hidden = hidden;
       values.forEach((value, i) => {
         const cell = rows[i].cells[c];
-        const first = best && sound.length > 1 && value === best(...sound);
+        const first = ranked && stage.lanes[i].diverged_at === null && value === best(...sound);
         cell.hidden = hidden;
         write(cell, say(value));
         cell.className = first ? "tr-best" : "";

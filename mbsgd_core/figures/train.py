@@ -59,6 +59,7 @@ def message(
                 "updates_per_epoch": max(experiment.updates_per_epoch(i), 1),
                 "diverged_at": lane.diverged_at if lane.diverged_at >= 0 else None,
                 "memory": None if lane.memory is None else dict(zip(MEMORY, lane.memory, strict=True)),
+                "why": lane.why,
                 "summary": summary(lane, method.label, scene),
             }
         )
@@ -111,7 +112,7 @@ def montage(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
 def summary(lane: Any, label: str, scene: Any) -> str:
     """A lane's picture in words."""
     if lane.diverged_at >= 0:
-        return f"{label} diverged at update {lane.diverged_at:,}."
+        return f"{label}: {lane.why}" if lane.why else f"{label} diverged at update {lane.diverged_at:,}."
     train, test, accuracy = lane.looks[-1, 3:]
     words = f"{label} after {lane.looks[-1, 0]:,.0f} updates: train loss {train:.3g}"
     if np.isfinite(test):

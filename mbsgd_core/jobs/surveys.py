@@ -115,7 +115,7 @@ def read(
 
     experiment = experiment_of(experiment_json)
     total, method = _part(experiment, FEW), experiment.lanes[lane]
-    rate = _rate(experiment, lane, update)
+    rate = experiment.learning_rate(lane, update)
     limit = sharpness.edge(method.rule, rate)
     edge, formula = (np.nan, "") if limit is None else limit
     gauge = meter(total, theta) if noise else None
@@ -134,17 +134,6 @@ def sharpen(experiment_json: str, theta: np.ndarray, search: Any) -> tuple[float
         if perf_counter() - began > CHUNK:
             break
     return search.found.value, None if search.done else search
-
-
-def _rate(experiment: Experiment, lane: int, update: int) -> float:
-    """The rate of the update after this one."""
-    schedule = experiment.lanes[lane].schedule
-    state = schedule.init(experiment.intervals(lane))
-    if not schedule.watches_objective:
-        steps = update if schedule.interval == "update" else update // max(experiment.updates_per_epoch(lane), 1)
-        for _ in range(steps):
-            state = schedule.step(state)
-    return float(state[1])
 
 
 def _part(experiment: Experiment, samples: int) -> Any:

@@ -42,6 +42,7 @@ class Course(NamedTuple):
     film: tuple[dict[str, np.ndarray], ...]  # what was learned by some of the looks
     film_at: tuple[int, ...]  # which looks these are
     memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
+    why: str | None = None  # of a lane that diverged: why, and what to try
 
     def grown(self, piece: "Course") -> "Course":
         """This lane with the next piece at its end."""
@@ -56,6 +57,7 @@ class Course(NamedTuple):
             film=self.film + piece.film,
             film_at=self.film_at + piece.film_at,
             memory=self.memory,
+            why=self.why,
         )
 
     @property
@@ -106,11 +108,17 @@ def training(experiment_json: str, known: Training | None, alive: Callable[[], b
         stage, lanes = known.scene, list(known.lanes)
     while True:
         now = Training(stage, tuple(lanes))
-        if now.done and all(lane.memory for lane in lanes):
+        lost = next((i for i, lane in enumerate(lanes) if lane.diverged_at >= 0 and lane.why is None), None)
+        if now.done and all(lane.memory for lane in lanes) and lost is None:
             return now
         job.tell(progress=now.progress, result=now, seconds=None)
         if not alive():
             raise JobError("The page was closed, so its run was stopped.")
+        if lost is not None:
+            lane = lanes[lost]
+            about = (experiment_json, lost, lane.diverged_at, lane.looks[:, 3])
+            lanes[lost] = lane._replace(why=(yield explain, about))
+            continue
         heavy = _unmeasured(lanes)
         if heavy is not None:
             lanes[heavy] = lanes[heavy]._replace(memory=(yield weigh, (experiment_json, heavy)))
@@ -214,6 +222,13 @@ def weigh(experiment_json: str, lane: int) -> tuple[int, ...]:
     from mbsgd_core.measures.cost import memory
 
     return tuple(memory(experiment_of(experiment_json), lane))
+
+
+def explain(experiment_json: str, lane: int, update: int, losses: np.ndarray) -> str:
+    """Runs in a worker: why a lane diverged."""
+    from mbsgd_core.measures.divergence import why
+
+    return why(experiment_of(experiment_json), lane, update, losses)
 
 
 def _stride(experiment: Experiment, looks: int) -> int:

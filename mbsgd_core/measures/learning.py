@@ -78,7 +78,8 @@ def judge(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, 
 def _judged(problem: DataProblem, total: FiniteSum, theta: np.ndarray, rows: np.ndarray, truth: np.ndarray) -> Judged:
     says = _says(problem, total, theta, rows)
     if problem.learns != "classification":
-        return Judged(truth, says[:, 0], np.full(len(truth), np.nan), (says[:, 0] - truth) ** 2 / 2)
+        with np.errstate(over="ignore"):  # of a model that diverges: an infinite loss is its loss
+            return Judged(truth, says[:, 0], np.full(len(truth), np.nan), (says[:, 0] - truth) ** 2 / 2)
     found, label, each = says.argmax(1), truth.astype(np.int64), np.arange(len(truth))
     return Judged(label, found, np.exp(says[each, found]), -says[each, label])
 

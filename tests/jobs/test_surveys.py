@@ -71,7 +71,7 @@ def test_only_what_is_asked_for_is_measured(run):
 def test_the_rate_is_that_of_the_schedule():
     schedule = {"name": "step", "learning_rate": 0.4, "step_size": 1, "gamma": 0.5}
     wanted = experiment(DIGITS, lanes=[{"sampler": "full_batch", "schedule": schedule}])
-    assert [surveys._rate(wanted, 0, update) for update in range(4)] == [0.4, 0.2, 0.1, 0.05]
+    assert [wanted.learning_rate(0, update) for update in range(4)] == [0.4, 0.2, 0.1, 0.05]
 
 
 def test_a_lane_that_diverged_is_read_while_it_was_sound():

@@ -167,7 +167,9 @@ def test_divergence_ends_a_lane_and_leaves_the_others():
     wanted = experiment({"name": "linear_regression", "dataset": "diabetes"}, lanes=lanes)
     wild, tame = train(wanted).lanes
     assert wild.over and 0 < wild.diverged_at < wild.updates
-    assert tame.update == tame.updates and tame.diverged_at == -1
+    assert tame.update == tame.updates and tame.diverged_at == -1 and tame.why is None
+    assert wild.why.startswith(f"Diverged at update {wild.diverged_at}: the train loss grew") and "Try" in wild.why
+    assert figure.summary(wild, "wild", None) == f"wild: {wild.why}"
 
 
 @pytest.mark.parametrize(
