@@ -1,7 +1,7 @@
 """What an update rule is (floor 1): a pair of pure functions on arrays with any leading axes."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mbsgd_core.knobs import NamedItem
 
@@ -14,10 +14,12 @@ RuleState = tuple[Any, ...]
 class Rule(NamedItem):
     """theta <- theta + delta, with delta from the gradient, the rule's state and the learning rate.
 
-    Conventions are those of torch.optim's class of the same name; a rule's docstring says where the textbook,
-    scikit-learn or optax differ. All arithmetic is elementwise, so runs and grids of settings are leading axes.
-    Write with tensor methods only: a rule never imports torch.
+    Conventions are those of torch.optim's class of the same name, unless the rule is a `mistake`; its docstring says
+    where the textbook, scikit-learn or optax differ. All arithmetic is elementwise, so runs and grids of settings are
+    leading axes. Write with tensor methods only: a rule never imports torch.
     """
+
+    mistake: ClassVar[bool] = False  # True: what a wrong program does, to be recognised; it need not get anywhere
 
     @abstractmethod
     def init(self, theta: "Tensor") -> RuleState:

@@ -12,10 +12,12 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.registry import discover
+from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import State, Trace
 
 Described = dict[str, Any]
 SURFACES = discover("mbsgd_core.problems.surfaces", Surface)
+RULES = discover("mbsgd_core.rules", Rule)
 MOONS = {"name": "moons", "samples": 100}
 # Not as many of each class: at zeros the intercepts' gradients would be 0 to rounding, and Adam would blow that up.
 FLOWERS = {"dataset": "iris", "imbalance": 0.3}
@@ -65,13 +67,22 @@ def problem(name: str) -> Described:
     return {"name": surface, "noise_kind": kind, "noise": suggested(surface)[1] if kind == "tilt" else 0.3}
 
 
+@cache
+def is_descent(rule: str) -> bool:
+    """Whether twice the gradient makes a first step twice as long: then the rate must suit the problem."""
+    item, one = RULES[rule](), torch.ones(1, 1, dtype=torch.float64)
+    single, double = (item.update(gradient, item.init(one), one, 1.0)[0].item() for gradient in (one, 2 * one))
+    return bool(np.isclose(double, 2 * single))
+
+
 def rate(name: str, rule: str) -> float:
     """The learning rate that suits a problem with a rule."""
-    if rule != "sgd":
+    if not is_descent(rule):
         return RULE_RATES.get(rule, 0.01)
+    share = 0.1 if RULES[rule].mistake else 1.0
     if name.endswith("a number"):
-        return 2e-4  # what these learn is about 150
-    return MODEL_RATES[name] if (name := bare(name)) in MODEL_RATES else suggested(name)[0]
+        return share * 2e-4  # what these learn is about 150
+    return share * (MODEL_RATES[name] if (name := bare(name)) in MODEL_RATES else suggested(name)[0])
 
 
 def both(e: Experiment, every: int | None = None) -> tuple[tuple[State, Trace], tuple[State, Trace]]:

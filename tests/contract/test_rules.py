@@ -47,6 +47,8 @@ SETTINGS = {
     "adamax": [{"betas": [0.5, 0.9], "weight_decay": 0.1}, {"eps": 1e-2}],
 }
 CASES = [(name, knobs) for name in RULES for knobs in [{}, *SETTINGS.get(name, [])]]
+SOUND = [(name, knobs) for name, knobs in CASES if not RULES[name].mistake]  # torch has them, and they get somewhere
+DECAYING = [name for name in RULES if "weight_decay" in RULES[name].model_fields]
 CURVATURE = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
 
 
@@ -81,7 +83,7 @@ def start(runs: int) -> torch.Tensor:
     return torch.linspace(-2.0, 3.0, runs * len(CURVATURE)).reshape(runs, -1)
 
 
-@pytest.mark.parametrize("name, knobs", CASES)
+@pytest.mark.parametrize("name, knobs", SOUND)
 def test_200_updates_equal_torch(name, knobs):
     cls = RULES[name]
     theta = torch.nn.Parameter(start(2))
@@ -93,7 +95,7 @@ def test_200_updates_equal_torch(name, knobs):
         assert (mine - theta.detach()).abs().max() <= 1e-12 * theta.detach().abs().max()
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", dict(SOUND))
 def test_knobs_have_the_names_and_defaults_of_torch(name):
     theirs = inspect.signature(getattr(torch.optim, RULES[name].__name__)).parameters
     for field, info in RULES[name].model_fields.items():
@@ -123,13 +125,13 @@ def test_a_rate_for_each_run_and_more_leading_axes(name, knobs):
 
 @pytest.mark.parametrize("name", RULES)
 def test_no_gradient_no_step(name):
-    knobs = {"weight_decay": 0.0}
+    knobs = {"weight_decay": 0.0} if name in DECAYING else {}
     theta = start(2)
     delta, _ = build(name, knobs).update(torch.zeros_like(theta), build(name, knobs).init(theta), theta, 0.1)
     assert torch.equal(delta, torch.zeros_like(theta))
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", DECAYING)
 def test_weight_decay_alone_pulls_towards_zero(name):
     rule, theta = build(name, {"weight_decay": 0.1}), torch.tensor([[1.0, -2.0, 3.0]])
     delta, _ = rule.update(torch.zeros_like(theta), rule.init(theta), theta, 0.1)
@@ -157,7 +159,7 @@ def test_the_state_pickles_and_goes_on_the_same(name, knobs):
     assert torch.equal(rule.update(gradient, state, theta, 0.1)[0], rule.update(gradient, again, theta, 0.1)[0])
 
 
-@pytest.mark.parametrize("name, knobs", CASES)
+@pytest.mark.parametrize("name, knobs", SOUND)
 def test_the_quadratic_goes_down(name, knobs):
     if knobs.get("dampening") == 1.0:
         knobs = knobs | {"dampening": 0.9}  # wholly dampened, the first gradient is all that ever acts
@@ -179,7 +181,7 @@ def test_float32_stays_float32(name):
     "name, knobs",
     [(name, {"eps": 0}) for name in RULES if "eps" in RULES[name].model_fields]
     + [(name, {"betas": [0.9, 1.0]}) for name in RULES if "betas" in RULES[name].model_fields]
-    + [(name, {"weight_decay": -0.1}) for name in RULES]
+    + [(name, {"weight_decay": -0.1}) for name in DECAYING]
     + [(name, {"momentun": 0.9}) for name in RULES]
     + [("sgd", {"momentum": 2.0}), ("sgd", {"nesterov": True}), ("sgd", {"momentum": float("nan")})]
     + [("sgd", {"momentum": 0.9, "dampening": 0.1, "nesterov": True}), ("adam", {"betas": 0.9})],

@@ -3,7 +3,8 @@
 A claim is one object, as in test_presets: {"measure", "lane", "is" (to 3 %) or "between"}, or {"measure", "order"}.
 The measures: updates, parameters, train_loss, train_accuracy, test_loss, test_accuracy at the end of a lane;
 sharpness, the largest Hessian eigenvalue there; edge_share, that over the sharpness that the rate can just bear;
-train_rows, test_rows; whole_updates and whole_rows, those with all the images of MNIST.
+train_rows, test_rows, the data set's; samples, the problem's, copies too; whole_updates and whole_rows, those with all
+the images of MNIST.
 "after": so many updates instead of all. "costly": true is measured only where MBSGD_COSTLY=1, since it takes minutes.
 """
 
@@ -60,6 +61,8 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
     if what in ("whole_updates", "whole_rows"):
         whole = e.model_copy(update={"problem": e.problem.model_copy(update={"dataset": Mnist()})})
         return whole.updates(lane) if what == "whole_updates" else whole.problem.sample_count
+    if what == "samples":
+        return e.problem.sample_count
     if what in ("train_rows", "test_rows"):
         return e.problem.dataset.counts()[what == "test_rows"]
     state, total = end(name, label, claim.get("after")), engine.finite_sum(e)

@@ -16,6 +16,7 @@ from mbsgd_core.registry import discover
 from mbsgd_core.rules.adagrad import Adagrad
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.base import Rule
+from mbsgd_core.rules.never_zeroed import NeverZeroed
 from mbsgd_core.rules.rmsprop import RMSprop
 from mbsgd_core.rules.sgd import SGD
 
@@ -143,3 +144,29 @@ def test_o38_adam_walks_to_the_wrong_end():
         delta, state = rule.update(gradient, state, theta, inputs["lr"] / t**0.5)
         theta = (theta + delta).clamp(-1, 1)
     assert theta.item() == pytest.approx(ORACLES["O38"]["expected"]["final"], abs=0.01)
+
+
+def test_never_zeroed_is_torchs_sgd_without_zero_grad():
+    """200 updates on noisy gradients of 1/2 <theta, curvature theta>."""
+    curvature = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
+    noise = torch.randn(200, 2, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    ours = torch.linspace(-2.0, 3.0, 6, dtype=torch.float64).reshape(2, 3)
+    theirs = torch.nn.Parameter(ours.clone())
+    optimizer, rule = torch.optim.SGD([theirs], lr=0.02), NeverZeroed()
+    state = rule.init(ours)
+    for tilt in noise:
+        (theirs @ torch.diag(curvature) @ theirs.mT).trace().div(2).add((tilt * theirs).sum()).backward()
+        optimizer.step()  # and no zero_grad before the next backward
+        delta, state = rule.update(curvature * ours + tilt, state, ours, 0.02)
+        ours = ours + delta
+        assert (ours - theirs.detach()).abs().max() <= 1e-12 * theirs.detach().abs().max()
+
+
+@pytest.mark.parametrize("product", [0.1, 1.0, 3.9])
+def test_never_zeroed_swings_for_ever(product):
+    """Leapfrog: x_t = c cos(w t) + s sin(w t) with 2 cos w = 2 - rate * curvature, from x_0 = 1, x_1 = 1 - product."""
+    path = descend({"name": "never_zeroed"}, product, 400, (1.0, 1.0))[:, 0]
+    angle, t = np.arccos(1 - product / 2), np.arange(401)
+    swing = np.cos(angle * t) + (1 - product - np.cos(angle)) / np.sin(angle) * np.sin(angle * t)
+    np.testing.assert_allclose(path, swing, rtol=0, atol=1e-10 * abs(swing).max())
+    assert abs(path[200:]).max() == pytest.approx(abs(path[:200]).max(), rel=0.02)

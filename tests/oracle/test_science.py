@@ -1,10 +1,10 @@
 """The textbook claims about batches and rates, each measured with the engine; the docstrings quote claim and verdict.
 
-Rows 1-12, 18, 24, 25, 30, 36, 47, 50 and 56 of the claims' table; 37-44 (momentum and adaptive rules) have a file of
-their own. Numbers are from independent computations (closed forms, scipy, plain numpy). Left for later, since their
-problems or measurements come later: row 4: the curve of the digits MLP (here: breast cancer); row 9: samples a second
-(here: what is counted, no clock); row 12: the measured fit of the digits MLP; row 24: a net at the edge of stability;
-row 36c: digits sorted by class. Row 18's table has data of its own; here the same closed form is checked on ours.
+Rows 1-12, 18, 24, 25, 30, 36, 47, 50 and 56 of the claims' table; 27-29 (falling rates), 37-44 (momentum and adaptive
+rules) and 26, 31, 45, 48, 54 (training; the digits MLP of rows 4 and 12 too) have files of their own, as have networks:
+row 24 at the edge of stability (test_train_measures), row 36c (test_science_networks). Numbers are from independent
+computations (closed forms, scipy, plain numpy). Left out: row 9's samples a second (here: what is counted, no clock).
+Row 18's table has data of its own; here the same closed form is checked on ours.
 """
 
 import math

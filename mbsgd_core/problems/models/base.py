@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import SerializeAsAny, field_validator, model_validator
 
 from mbsgd_core.errors import ExperimentError
+from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Flag, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
@@ -16,6 +17,8 @@ from mbsgd_core.problems.models._rows import Prepared, held_out_rows
 from mbsgd_core.registry import discover, pick
 
 __all__ = ["DataProblem", "Prepared", "dataset_names", "held_out_rows"]
+
+MOST_NUMBERS = 20_000_000  # that copies of the training rows may hold
 
 
 class DataProblem(Problem):
@@ -51,6 +54,13 @@ class DataProblem(Problem):
         help="Train on so many rows only, the same share of every class; null: on all. The test rows stay.",
         ge=1,
         page=(1, 60_000),
+    )
+    copies: Whole = knob(
+        1,
+        label="Copies",
+        help="Every training row stands so many times: redundant data, with the same loss. The test rows stay.",
+        ge=1,
+        page=(1, 16),
     )
     imbalance: Real = knob(
         0.0,
@@ -130,6 +140,14 @@ class DataProblem(Problem):
                 f"given {self.train_rows}; there are {available} rows to train on, so it should be 1 to {available}",
                 ("train_rows",),
             )
+        rows, columns = self._distinct, len(self.header.features)
+        most = max(1, MOST_NUMBERS // (rows * columns))
+        if self.copies > most:
+            raise ExperimentError(
+                f"given {self.copies}; {rows:,} rows of {columns:,} numbers are large, so it should be 1 to {most}",
+                ("copies",),
+                nearest=most,
+            )
 
     @classmethod
     def plane_settings(cls, dataset: Dataset) -> dict[str, Any]:
@@ -173,6 +191,11 @@ class DataProblem(Problem):
 
     @property
     def sample_count(self) -> int:
+        return self._distinct * self.copies
+
+    @property
+    def _distinct(self) -> int:
+        """Training rows before they are copied."""
         return self.train_rows if self.train_rows is not None else self._untouched - self._left_out
 
     @property
@@ -186,7 +209,7 @@ class DataProblem(Problem):
         return _rows.left_out(self) if self.imbalance else 0
 
     def prepare(self, seed: int) -> Prepared:
-        """Split, thin out, relabel, standardise and, for linear models, add the intercept's column; cached."""
+        """Split, thin out, relabel, standardise, for linear models add the intercept's column, copy; cached."""
         return _rows.prepare(self, seed)
 
 
@@ -200,7 +223,7 @@ def _header(dataset: Dataset, features: tuple[str, ...] | None) -> Table:
     return _chosen(dataset.header(), features)
 
 
-@lru_cache(maxsize=64)
+@keep(most=64)
 def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> Table:
     return _chosen(dataset.table(seed), features)
 
