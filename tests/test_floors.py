@@ -13,13 +13,13 @@ CORE = "mbsgd_core"
 
 # The longest name that fits decides. Modules of equal floor do not know each other, unless they share the name.
 FLOORS = {
-    **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts"], 0),
+    **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts", "kept"], 0),
     **dict.fromkeys(["problems", "samplers", "rules", "schedules"], 1),
     **dict.fromkeys(["experiment", "axes"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),
     **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
-    **dict.fromkeys(["ui", "training", "sweeping", "__main__"], 6),
+    **dict.fromkeys(["ui", "training", "sweeping", "fetching", "terminal", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }
 BLIND = (1, 5)  # siblings on these floors do not know each other

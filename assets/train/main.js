@@ -33,7 +33,7 @@ function lanesOf({ header, arrays }) {
 
 class Stage {
   constructor(parent) {
-    this.root = h("div", { class: "mb-root mb-train" });
+    this.root = h("div", { class: "mb-root mb-train", tabindex: -1 });
     this.hint = h("p", { class: "mb-hint" });
     this.said = h("span", { class: "mb-said", role: "status", "aria-live": "polite" });
     const share = h(
@@ -82,6 +82,11 @@ class Stage {
     parent.append(this.root);
     this.debug = window.__mbTrain = { painted: 0, frames: 0, stage: this, link: () => this.header.link };
     this.root.addEventListener("pointerdown", () => (this.touched = true), true);
+    this.root.addEventListener("keydown", (event) => {
+      this.touched = true;
+      if (!this.ready || event.target.closest("input, select, summary, button, .mb-scroll")) return;
+      this.timeline.keys(event);
+    });
     new ResizeObserver(() => this.resize()).observe(this.root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     this.root.addEventListener("transitionend", (event) => event.target === this.root && this.draw());

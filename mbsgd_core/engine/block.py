@@ -66,7 +66,7 @@ def block(
         lost = (diverged_at[:, None] >= 0) & (trace.update >= diverged_at[:, None])
         trace.theta[lost] = trace.loss[lost] = np.nan
         theta = theta.clone()
-        theta[torch.as_tensor(diverged_at >= 0)] = torch.nan
+        theta[torch.as_tensor(diverged_at >= 0, device=theta.device)] = torch.nan
     return state._replace(
         update=stop, theta=theta, rule_state=rule_state, schedule_state=rates_now, diverged_at=diverged_at
     ), trace
@@ -81,7 +81,7 @@ def _rate(schedule: tuple, theta: Tensor) -> float | Tensor:
 def objective_of(plan: Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
     """The objective of the records `at` (their places among all records), (R, K), on the evaluation grid."""
     kept, runs, parameters = theta.shape
-    loss = np.empty((runs, kept), dtype=theta.cpu().numpy().dtype)
+    loss = np.empty((runs, kept), dtype=plan.experiment.dtype)
     done = 0
     while done < kept:
         offset = int(at[done]) % plan.evaluate

@@ -9,7 +9,9 @@ import torch
 from mbsgd_core import kernels
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.kept import keep
 from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
+from mbsgd_core.samplers.base import Sampler
 
 FULL_RECORDS = 20_000  # every update is kept up to here ...
 FULL_PARAMETERS = 64  # ... for problems of at most this many parameters
@@ -17,6 +19,7 @@ SPARSE_RECORDS, SPARSE_BYTES = 200, 256e6  # for larger ones
 # Evaluating the objective at the records costs at most this share of the training, unless so much work is soon done.
 RECORDS_SHARE, RECORDS_FLOPS = 0.2, 2e9
 WORK = 4_000_000  # numbers touched by one vectorised piece of work
+OWN_VISITS = 100_000  # of an epoch: a plan remembers so many itself; more are kept apart, where they count as bytes
 
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -62,10 +65,12 @@ class Plan:
 
     def orders(self, epoch: int) -> np.ndarray | None:
         """Every run's visits in this epoch, (R, m)."""
+        e, samples = self.experiment, self.problem.samples
+        if e.runs * samples > OWN_VISITS:
+            return _orders(self.method.sampler, e.seed, e.runs, epoch, samples)
         if epoch != self._epoch:
-            e = self.experiment
             self._epoch = epoch
-            self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, self.problem.samples)
+            self._orders = self.method.sampler.orders(e.seed, e.runs, epoch, samples)
         return self._orders
 
     def records(self, every: int | None) -> np.ndarray:
@@ -110,13 +115,18 @@ def _fit(numbers: int) -> int:
     return max(1, min(256, WORK // numbers))
 
 
-@lru_cache(maxsize=16)
+@keep(most=8)
+def _orders(sampler: Sampler, seed: int, runs: int, epoch: int, samples: int) -> np.ndarray | None:
+    return sampler.orders(seed, runs, epoch, samples)
+
+
+@keep(most=16)
 def _realize(problem: Problem, seed: int, dtype: str, device: str) -> FiniteSum:
     return problem.realize(seed, _DTYPES[dtype], device)
 
 
 def finite_sum(experiment: Experiment) -> FiniteSum:
-    """The experiment's problem as tensors on its device; cached."""
+    """The experiment's problem as tensors on its device; kept."""
     return _realize(experiment.problem, experiment.seed, experiment.dtype, device_of(experiment))
 
 
@@ -132,9 +142,9 @@ def device_of(experiment: Experiment) -> str:
     return "cuda" if has_gpu and large else "cpu"
 
 
-@lru_cache(maxsize=64)
+@keep(most=64)
 def plan_of(experiment: Experiment, lane: int) -> Plan:
-    """The plan of a lane; cached."""
+    """The plan of a lane; kept."""
     return Plan(experiment, lane)
 
 

@@ -1,11 +1,11 @@
 """What classes of points in the plane share (floor 1): how many, how noisy, in mixed order."""
 
 from abc import abstractmethod
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
+from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
@@ -52,7 +52,7 @@ class PointSet(Dataset):
         return _table(self, seed)
 
 
-@lru_cache(maxsize=8)
+@keep(most=8)
 def _table(points: PointSet, seed: int) -> Table:
     draws = stream(seed, "data")
     x, y = points.places(draws)

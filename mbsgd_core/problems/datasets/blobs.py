@@ -1,10 +1,10 @@
 """Two classes, each a round cloud in the plane."""
 
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
+from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
@@ -45,7 +45,7 @@ class Blobs(Dataset):
         return _table(self, seed)
 
 
-@lru_cache(maxsize=8)
+@keep(most=8)
 def _table(blobs: Blobs, seed: int) -> Table:
     draws = stream(seed, "data")
     y = (np.arange(blobs.samples) < round(blobs.samples * blobs.share)).astype(float)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 
 from mbsgd_core.errors import DataError, ExperimentError
+from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Flag, Text, knob
 from mbsgd_core.problems.datasets import _kept
 from mbsgd_core.problems.datasets._csv_table import Reading, reading
@@ -140,7 +141,7 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(sign in cell for sign in (*DELIMITERS, '"')) else cell
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # cells are texts, which weigh more than the numbers in them
 def _sheet(lines: tuple[str, ...], digest: str) -> Sheet:
     if lines or not digest:
         return read_csv("\n".join(lines).encode("utf-8", "surrogatepass"))
@@ -153,6 +154,6 @@ def _sheet(lines: tuple[str, ...], digest: str) -> Sheet:
     return read_csv(content)
 
 
-@lru_cache(maxsize=8)
+@keep(most=8)
 def _reading(data: Csv) -> Reading:
     return reading(data.sheet, data.target, data.inputs, data.labels)

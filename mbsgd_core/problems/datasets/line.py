@@ -1,8 +1,8 @@
 """Points scattered about a line that is known."""
 
-from functools import lru_cache
 from typing import ClassVar
 
+from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
@@ -42,7 +42,7 @@ class Line(Dataset):
         return _table(self, seed)
 
 
-@lru_cache(maxsize=8)
+@keep(most=8)
 def _table(line: Line, seed: int) -> Table:
     draws = stream(seed, "data")
     x = draws.uniform(-1.0, 1.0, line.samples)

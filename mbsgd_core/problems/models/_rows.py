@@ -1,7 +1,8 @@
 """Which rows a model trains on and is tested on, and how it sees them (floor 1).
 
 In this order: the test rows are taken out, then training rows are left out (imbalance, train_rows), then some of the
-training labels are replaced (label_noise), then columns or pixels are standardised by what is left for training.
+training labels are replaced (label_noise), then columns or pixels are standardised by what is left for training, and
+last the training rows are copied (copies), end to end.
 """
 
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mbsgd_core.kept import keep
 from mbsgd_core.problems.datasets.base import Dataset, Table
 from mbsgd_core.random import stream
 
@@ -31,18 +33,9 @@ class Prepared(NamedTuple):
     rows: np.ndarray  # (N,) the table's row of each training sample
 
 
+@keep(most=32)
 def prepare(problem: "DataProblem", seed: int) -> Prepared:
-    """Split, thin out, relabel, standardise; cached."""
-    return (_prepare_images if problem.dataset.shape else _prepare)(problem, seed)
-
-
-@lru_cache(maxsize=2)
-def _prepare_images(problem: "DataProblem", seed: int) -> Prepared:
-    return _prepare.__wrapped__(problem, seed)
-
-
-@lru_cache(maxsize=32)
-def _prepare(problem: "DataProblem", seed: int) -> Prepared:
+    """Split, thin out, relabel, standardise, copy; kept."""
     table, train = problem.columns(seed), training_rows(problem, seed)
     own = problem.own_test(seed)
     if own is None:
@@ -64,8 +57,12 @@ def _prepare(problem: "DataProblem", seed: int) -> Prepared:
             scaled = (part - mean) / deviation
         return np.hstack([scaled, np.ones((len(scaled), 1))]) if problem.ones and problem.intercept else scaled
 
+    def copied(part: np.ndarray) -> np.ndarray:
+        return np.concatenate([part] * problem.copies) if problem.copies > 1 else part
+
     y = _relabelled(table.y[train], problem.label_noise, problem.class_count, seed)
-    return Prepared(seen(x), y, seen(x_test), y_test, mean, deviation, table, train)
+    shown = copied(seen(x)), copied(y), seen(x_test), y_test
+    return Prepared(*shown, mean, deviation, table, copied(train))
 
 
 def _scale(x: np.ndarray, dataset: Dataset, standardize: bool) -> tuple[np.ndarray, np.ndarray]:
