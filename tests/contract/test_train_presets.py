@@ -5,11 +5,10 @@ The measures: updates, parameters, train_loss, train_accuracy, test_loss, test_a
 sharpness, the largest Hessian eigenvalue there; edge_share, that over the sharpness that the rate can just bear;
 train_rows, test_rows, the data set's; samples, the problem's, copies too; whole_updates and whole_rows, those with all
 the images of MNIST.
-"after": so many updates instead of all. "costly": true is measured only where MBSGD_COSTLY=1, since it takes minutes.
+"after": so many updates instead of all.
 """
 
 import json
-import os
 import re
 import xml.etree.ElementTree as ElementTree
 from functools import cache
@@ -79,8 +78,6 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
 
 @pytest.mark.parametrize("name, claim", CLAIMS)
 def test_claim(name, claim):
-    if claim.get("costly") and os.environ.get("MBSGD_COSTLY") != "1":
-        pytest.skip("takes minutes; set MBSGD_COSTLY=1 to measure it")
     if "order" in claim:
         values = [measure(name, label, claim) for label in claim["order"]]
         assert all(a < b for a, b in zip(values, values[1:], strict=False)), values
