@@ -125,7 +125,12 @@ class Stage {
     this.end = span(this.lanes, this.clock);
     this.at = atEnd || !this.film.ready() ? this.end : Math.min(this.at, this.end);
     this.timeline.update();
-    this.draw();
+    const { key, theme, film, status } = this.header;
+    const lanes = this.lanes.map(({ label, color, text: words, records, why }) => [label, color, words, records, why]);
+    const seen = JSON.stringify([key, theme, film, status.state, lanes]);
+    if (seen === this.seen) this.count(); // no new look: the pictures and curves stand
+    else this.draw();
+    this.seen = seen;
     if (!this.Plotly && this.header.plotly) {
       loadPlotly(new URL(this.header.plotly, `${this.base}/`).href).then(
         (Plotly) => {
@@ -135,6 +140,16 @@ class Stage {
         (error) => this.warn(error.message),
       );
     }
+  }
+
+  /** Draws the numbers that run on between two looks. */
+  count() {
+    write(this.hint, this.header.look_for);
+    this.progress();
+    this.panels.show();
+    this.table.draw();
+    this.cost.draw();
+    this.debug.painted += 1;
   }
 
   draw() {

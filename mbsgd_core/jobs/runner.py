@@ -20,7 +20,7 @@ from mbsgd_core.errors import JobError, LabError
 from mbsgd_core.jobs import chains, tasks
 from mbsgd_core.jobs.job import Chain, Job
 from mbsgd_core.jobs.results import Results
-from mbsgd_core.jobs.slots import Slot, ready
+from mbsgd_core.jobs.slots import BACK, FRONT, Slot, ready
 from mbsgd_core.types import Glance
 
 RETRIES = 2  # of a task whose worker died
@@ -42,8 +42,8 @@ class _Turn(NamedTuple):
 class Runner:
     """Runs jobs on K slots, a task of each in turn; safe to use from all threads. One a web process.
 
-    Patient jobs, those with long runs in the background, never take the last slot: who drags a slider finds a worker
-    that is not in the middle of somebody's network.
+    Patient jobs, those with long runs in the background, never have the first slot if there are others: who drags a
+    slider finds a worker that is not in the middle of somebody's network, and that goes before it.
 
     Args:
         slots: worker processes; None: MBSGD_SLOTS, or one less than there are cores, at least 2.
@@ -51,8 +51,8 @@ class Runner:
 
     def __init__(self, slots: int | None = None):
         count = slots or int(os.environ.get("MBSGD_SLOTS") or max(2, (os.cpu_count() or 1) - 1))
-        self.slots = [Slot() for _ in range(count)]
-        self._background = max(1, count - 1)  # slots that patient jobs may take at a time
+        self.slots = [Slot(FRONT if i == 0 else BACK) for i in range(count)]
+        self._front = self.slots[0] if count > 1 else None
         self._lock = threading.RLock()
         self._queue: deque[Job] = deque()  # those with a task that no slot has
         self._free: list[Slot] = []
@@ -194,9 +194,10 @@ class Runner:
             job.tell(state=state, message=message, **fields)
 
     def _give_turns(self) -> None:
-        while self._free and not self._closed and (job := self._next()) is not None:
+        while not self._closed and (match := self._match()) is not None:
+            job, slot = match
             self._queue.remove(job)
-            slot = self._free.pop()
+            self._free.remove(slot)
             now = time.monotonic()
             limit = UNKNOWN if job.seconds is None else max(LEAST, SLACK * job.seconds)
             self._turns[slot], self._ends[slot] = _Turn(job, now, limit), now + limit
@@ -207,10 +208,13 @@ class Runner:
             future = _submit(slot, function, *args, cpu_seconds=limit + LEAST)
             future.add_done_callback(partial(self._turn_ended, slot))
 
-    def _next(self) -> Job | None:
-        """The first job in the queue that may have a slot now."""
-        full = sum(turn.job.patient for turn in self._turns.values()) >= self._background
-        return next((job for job in self._queue if not (full and job.patient)), None)
+    def _match(self) -> tuple[Job, Slot] | None:
+        """The first job in the queue that may have a slot that is free, the first slot before others."""
+        for slot in sorted(self._free, key=self.slots.index):
+            for job in self._queue:
+                if not (job.patient and slot is self._front):
+                    return job, slot
+        return None
 
     def _turn_ended(self, slot: Slot, future: Future) -> None:
         """Runs in the slot's own thread, as soon as the worker's answer is there."""

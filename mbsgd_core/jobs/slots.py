@@ -24,10 +24,14 @@ from typing import Any
 
 PRELOAD = "mbsgd_core.jobs.preload"
 CPU_SECONDS = 120.0  # the kernel ends a task that has used this much more
+FRONT, BACK = 1, 8  # how far a worker steps back for others: one that answers at once, one with long runs
 
 
 class Slot:
     """One worker process behind an executor of its own; safe to use from several threads.
+
+    Args:
+        nice: how far its worker steps back for the other processes of this machine, 0 ... 19.
 
     Example:
         >>> slot = Slot()
@@ -36,9 +40,10 @@ class Slot:
         >>> slot.kill()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = FRONT) -> None:
         self._lock = threading.Lock()
         self._executor: Executor | None = None
+        self._nice = nice
 
     def submit(self, function: Callable[..., Any], *args: Any, cpu_seconds: float = CPU_SECONDS) -> Future:
         """Run function(*args) in the worker, starting one if there is none.
@@ -55,7 +60,7 @@ class Slot:
             if self._executor is not None:
                 with suppress(BrokenExecutor):
                     return self._executor.submit(_bounded, cpu_seconds, function, *args)
-            self._executor = make_executor()
+            self._executor = make_executor(self._nice)
             return self._executor.submit(_bounded, cpu_seconds, function, *args)
 
     def kill(self) -> None:
@@ -79,9 +84,9 @@ def begin() -> None:
         forkserver.ensure_running()
 
 
-def make_executor() -> Executor:
+def make_executor(nice: int) -> Executor:
     """A fresh executor of one worker process: the only line that knows where work runs."""
-    return ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin_worker)
+    return ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin_worker, initargs=(nice,))
 
 
 def ready() -> int:
@@ -123,12 +128,12 @@ if "forkserver" in multiprocessing.get_all_start_methods():
         Process = _Process
 
 
-def _begin_worker() -> None:
+def _begin_worker(nice: int) -> None:
     """The first thing in a worker: be quiet, polite, and gone when the server is gone."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     if hasattr(os, "nice"):
-        os.nice(1)
+        os.nice(nice)
     with suppress(ImportError):
         import resource
 
