@@ -62,7 +62,7 @@ export function createLanes(stage) {
       const update = past ? lane.update[look] : lane.made;
       const epochs = update / lane.updates_per_epoch;
       const share = lane.arrays.accuracy.data[look];
-      const right = Number.isFinite(share) ? ` · ${(100 * share).toFixed(1)} % right` : "";
+      const right = Number.isFinite(share) ? ` · test ${(100 * share).toFixed(1)} %` : "";
       write(readout, `${text.plural(update, "update")}, epoch ${Number(epochs.toFixed(1))}${right}`);
       const frame = past ? past.frame : "newest";
       if (frame === panels[i].shown) return;
