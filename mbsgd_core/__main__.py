@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     link = commands.add_parser("link", help="print the share link's query string")
     for command in (run, sweep, link):
         command.add_argument(
-            "experiment", metavar="EXPERIMENT", help="a JSON file, - for standard input, or a share link in quotes"
+            "experiment",
+            metavar="EXPERIMENT",
+            help="a JSON file (an experiment or a lesson), - for standard input, or a share link in quotes",
         )
     axis = "NAME=FIRST:LAST:COUNT, NAME=FIRST:LAST:COUNT:log or NAME=V1,V2,V3"
     sweep.add_argument("--x", metavar="AXIS", required=True, help=f"a knob and its values: {axis}")
@@ -88,14 +90,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read_experiment(given: str) -> Experiment:
-    """The experiment in a JSON file, on standard input ("-") or in a link, whose notices go to standard error."""
+    """The experiment in a JSON file, on standard input ("-") or in a link, whose notices go to standard error.
+
+    A file of assets/presets is an experiment with words around it, and will do as well.
+    """
     if re.match(r"https?://|\?|v=", given):
         experiment, notices = share.from_query(given)
         for notice in notices:
             print(notice, file=sys.stderr)
         return experiment
     data = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
-    return Experiment.model_validate(_json(data, "standard input" if given == "-" else given))
+    found = _json(data, "standard input" if given == "-" else given)
+    is_lesson = isinstance(found, dict) and "experiment" in found and "lesson" in found
+    return Experiment.model_validate(found["experiment"] if is_lesson else found)
 
 
 def _json(data: bytes, source: str) -> Any:

@@ -4,6 +4,7 @@ import { lossLayout } from "./axes.js";
 import { CLOCKS, times } from "./clock.js";
 import { drawCurves } from "./curves.js";
 import { fresh, h, sheet } from "./dom.js";
+import { follow } from "./follow.js";
 import { traceMarker } from "./theme.js";
 
 const CONFIG = {
@@ -112,40 +113,7 @@ export function createLoss(player) {
       shown = "";
       rescale();
     });
-    let down = null;
-    let held = null; // the cursor's place before it followed the pointer
-    const time = (event) => {
-      const { xaxis, yaxis } = chart._fullLayout;
-      const box = chart.getBoundingClientRect();
-      const px = event.clientX - box.left - xaxis._offset;
-      const py = event.clientY - box.top - yaxis._offset;
-      if (px < 0 || py < 0 || px > xaxis._length || py > yaxis._length) return null;
-      return Math.min(player.end, Math.max(0, xaxis.p2d(px)));
-    };
-    chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
-    chart.addEventListener("pointermove", (event) => {
-      if (event.pointerType !== "mouse" || event.buttons || player.playing) return;
-      const t = time(event);
-      if (t === null) return;
-      held ??= player.at;
-      player.seek(t, { preview: true });
-    });
-    chart.addEventListener("pointerleave", () => {
-      if (held !== null && !player.playing) player.seek(Math.min(held, player.end));
-      held = null;
-    });
-    chart.addEventListener(
-      "click",
-      (event) => {
-        if (!down || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
-        const t = time(event);
-        if (t === null) return;
-        player.pause();
-        held = t; // it stays there
-        player.seek(t);
-      },
-      true,
-    );
+    follow(chart, player);
   }
 
   /** Where the axes are; before Plotly has drawn them, where they will be. */

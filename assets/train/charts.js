@@ -1,6 +1,7 @@
 /** Train loss, test loss and test accuracy of all lanes, against the chosen clock; a line stands where the clock is. */
 
 import { h, write } from "../player/dom.js";
+import { follow } from "../player/follow.js";
 import { count, num } from "../player/text.js";
 
 const CLOCKS = {
@@ -21,6 +22,7 @@ export function createCharts(stage) {
   const note = h("span", { class: "mb-note" });
   const plots = CHARTS.map(({ title }) => {
     const chart = h("div", { class: "mb-chart", role: "img" });
+    follow(chart, stage);
     const caption = h("figcaption", {}, title);
     const now = h("i", { class: "tr-now", hidden: true });
     const figure = h("figure", { class: "tr-chart" }, caption, h("div", { class: "mb-plot" }, chart, now));
@@ -33,13 +35,6 @@ export function createCharts(stage) {
     h("div", { class: "tr-charts" }, plots.map(({ figure }) => figure)),
   );
   let key = 0;
-
-  /** Hovering over a curve moves the clock there. */
-  function listen(chart) {
-    if (chart.listens) return;
-    chart.listens = true;
-    chart.on("plotly_hover", ({ points }) => stage.film.ready() && !stage.playing && stage.seek(points[0].x));
-  }
 
   /** The line at the clock's time. */
   function point() {
@@ -85,7 +80,6 @@ export function createCharts(stage) {
         displayModeBar: false,
         responsive: false,
       });
-      listen(chart);
     });
     point();
   }

@@ -42,6 +42,7 @@ export function createLanes(stage) {
     if (now !== shape) {
       shape = now;
       panels = lanes.map(panel);
+      element.dataset.lanes = lanes.length;
       element.replaceChildren(...panels.map(({ region }) => region));
     }
     lanes.forEach((lane, i) => {

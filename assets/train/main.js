@@ -203,6 +203,10 @@ class Stage {
 
   settled() {}
 
+  pause() {
+    this.timeline.pause();
+  }
+
   setClock(clock) {
     const share = this.end ? this.at / this.end : 1;
     this.clock = clock;

@@ -13,7 +13,8 @@ from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State
 
-SAMPLES = 1_000  # training rows that the train loss of a look is a mean over, at most
+MANY, SAMPLES = 10_000, 1_000  # training rows that the train loss of a look is a mean over, at most; of dear models
+DEAR = 1e6  # operations of a sample's way through a model
 MOST, LEAST = 120, 16  # looks a lane, about
 SHARE = 0.25  # of the training's work that looks may cost
 CHEAP = 3e8  # operations: a look that takes fewer is made as often as it shows
@@ -25,7 +26,7 @@ IMAGES, FILTERS, POINTS, BATCH = 24, 32, 400, 8  # shown
 class Look(NamedTuple):
     """The model after some updates."""
 
-    train_loss: float  # the objective, on at most SAMPLES training rows
+    train_loss: float  # the objective, on at most so many training rows as `judged_rows` says
     test_loss: float  # NaN without test rows
     test_accuracy: float  # NaN for numbers and without test rows
     learned: dict[str, np.ndarray]  # what the page shows; its names depend on the scene's kind
@@ -53,7 +54,7 @@ def grid(experiment: Experiment, lane: int) -> np.ndarray:
         [0, 1, 2, 3]
     """
     problem, updates = experiment.problem, experiment.updates(lane)
-    rows = min(SAMPLES, problem.sample_count) + _test_rows(experiment)
+    rows = judged_rows(experiment) + _test_rows(experiment)
     training = 3 * problem.sample_count * updates / max(experiment.updates_per_epoch(lane), 1)
     dear = problem.flops * rows > CHEAP
     most = int(np.clip(SHARE * training / rows, LEAST, MOST)) if dear else MOST
@@ -61,6 +62,12 @@ def grid(experiment: Experiment, lane: int) -> np.ndarray:
         return np.arange(updates + 1)
     even, early = np.linspace(0, updates, most * 3 // 4), np.geomspace(1, updates, most // 4)
     return np.unique(np.round(np.concatenate([even, early])).astype(np.int64))
+
+
+def judged_rows(experiment: Experiment) -> int:
+    """How many training rows the train loss of a look is a mean over."""
+    problem = experiment.problem
+    return min(SAMPLES if problem.flops > DEAR else MANY, problem.sample_count)
 
 
 def _test_rows(experiment: Experiment) -> int:
@@ -95,7 +102,7 @@ def scene(experiment: Experiment) -> Scene:
     table = data.table
     axes = table.features if kind == "boundary" else (table.target,)
     classes = _classes(problem, table) if problem.learns == "classification" else ()
-    return Scene(kind, min(SAMPLES, len(data.y)), tests, classes, axes, arrays, words)
+    return Scene(kind, judged_rows(experiment), tests, classes, axes, arrays, words)
 
 
 def _classes(problem: Any, table: Any) -> tuple[str, ...]:
@@ -123,7 +130,7 @@ def look(state: State) -> Look:
     seed, theta = experiment.seed, state.theta[0].cpu().numpy()
     if not np.isfinite(theta).all():
         return Look(np.nan, np.nan, np.nan, {})
-    some = part(total, SAMPLES, seed)
+    some = part(total, judged_rows(experiment), seed)
     train = float(some.objective(point(total, theta)[None])[0])
     tests = _test_rows(experiment) > 0
     judged = learning.judge(problem, total, theta, seed, "test" if tests else "train")

@@ -21,6 +21,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.onclick = () => setTriggerValue("pick", tile.name);
     return button;
   }));
+  const shown = row.querySelector("[aria-pressed=true]");
+  if (shown && row.dataset.shown !== data.active)
+    row.scrollLeft = shown.offsetLeft - row.offsetLeft - (row.clientWidth - shown.clientWidth) / 2;
+  row.dataset.shown = data.active;
 }
 """
 _CSS = """

@@ -17,7 +17,7 @@ from mbsgd_core.jobs.training import Training, training
 from mbsgd_core.ui.work import runner
 
 LEASE = 10.0  # seconds that a run outlives its page: connections break and come back
-QUICK = 15.0  # seconds: what takes less starts by itself
+QUICK = 25.0  # seconds: what takes less starts by itself
 CALL, SPEED = 1e-4, 2e10  # seconds an update at least; operations a second
 
 

@@ -129,6 +129,33 @@ def test_a_short_run_is_seen_again_and_the_timeline_answers(page: Page, app: str
     expect(readout).to_contain_text("200 updates")  # its budget is spent by then
 
 
+def test_the_clock_follows_the_pointer_over_a_curve_and_stays_where_it_is_clicked(page: Page, app: str):
+    page.emulate_media(reduced_motion="reduce")
+    visit(page, app)
+    page.wait_for_function("window.__mbTrain.stage.film.ready()", timeout=WAIT)
+    chart = page.locator(".tr-chart .mb-chart").first
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('.tr-chart .mb-chart')._fullLayout", timeout=WAIT)
+    readout = page.get_by_role("region", name="SGD", exact=True).locator(".mb-readout")
+    box = chart.bounding_box()
+    middle = (box["x"] + 0.5 * box["width"], box["y"] + 0.4 * box["height"])
+    page.mouse.move(*middle)
+    expect(readout).not_to_contain_text("3,200 updates")
+    page.mouse.move(5, 5)
+    expect(readout).to_contain_text("3,200 updates")
+    page.mouse.click(*middle)
+    page.mouse.move(5, 5)
+    expect(readout).not_to_contain_text("3,200 updates")
+
+
+def test_the_lesson_in_hand_is_in_sight(page: Page, app: str):
+    lesson = list(presets.all_presets("Train").values())[-1]
+    visit(page, app, share.to_query(Experiment.model_validate(lesson["experiment"])))
+    tile = page.get_by_role("button", name=lesson["title"], exact=True)
+    expect(tile).to_have_attribute("aria-pressed", "true")
+    expect(tile).to_be_in_viewport(ratio=1)
+
+
 def test_reduced_motion_shows_the_end_and_waits(page: Page, app: str):
     page.emulate_media(reduced_motion="reduce")
     visit(page, app)

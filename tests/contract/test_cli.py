@@ -266,6 +266,14 @@ def test_a_file_that_is_not_text(tmp_path, capsys):
     assert "not JSON" in capsys.readouterr().err
 
 
+def test_a_lesson_file_runs_as_it_is(capsys):
+    lesson = Path(__file__).parents[2] / "assets" / "presets" / "01_three_methods.json"
+    assert main(["run", str(lesson), "--quiet"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lanes = json.loads(lesson.read_text())["experiment"]["lanes"]
+    assert [line["label"] for line in found] == [lane["label"] for lane in lanes]
+
+
 def test_standard_input_may_begin_with_a_byte_order_mark(monkeypatch, capsys):
     data = b"\xef\xbb\xbf" + json.dumps(bowl()).encode()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))

@@ -20,6 +20,7 @@ import torch
 
 from mbsgd_core import engine, share
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.jobs.looks import look
 from mbsgd_core.measures import learning
 from mbsgd_core.measures.sharpness import edge, sharpness
 from mbsgd_core.problems.datasets.mnist import Mnist
@@ -71,9 +72,9 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
         found = sharpness(total, theta).value
         limit = edge(e.lanes[state.lane].rule, e.lanes[state.lane].schedule.learning_rate)
         return found / limit.sharpness if what == "edge_share" else found
-    which, what = what.split("_")
-    judged = learning.judge(e.problem, total, theta, e.seed, which)
-    return judged.accuracy if what == "accuracy" else float(judged.loss.mean())
+    if what == "train_accuracy":
+        return learning.judge(e.problem, total, theta, e.seed, "train").accuracy
+    return getattr(look(state), what)  # as the page shows it
 
 
 @pytest.mark.parametrize("name, claim", CLAIMS)

@@ -14,6 +14,7 @@ from mbsgd_core.errors import JobError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import train as figure
 from mbsgd_core.figures.payload import unpack
+from mbsgd_core.jobs import looks
 from mbsgd_core.jobs import training as chain
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.jobs.looks import BATCH, LEAST, MOST, NOBODY, POINTS, SAMPLES, SIDE, grid
@@ -248,7 +249,8 @@ def test_looks_are_thinned_by_the_work_they_take():
             assert when[0] == 0 and when[-1] == wanted.updates(i) and (np.diff(when) > 0).all()
 
 
-def test_the_train_loss_of_many_rows_is_that_of_a_part():
+def test_the_train_loss_of_many_rows_is_that_of_a_part(monkeypatch):
+    monkeypatch.setattr(looks, "MANY", SAMPLES)
     wanted = experiment(DIGITS, budget={"unit": "updates", "amount": 2})
     lane = train(wanted).lanes[1]
     total = engine.finite_sum(wanted)
