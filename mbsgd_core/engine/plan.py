@@ -9,7 +9,7 @@ import torch
 from mbsgd_core import kernels
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import keep
+from mbsgd_core.kept import beside, keep
 from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
 from mbsgd_core.samplers.base import Sampler
 
@@ -145,7 +145,7 @@ def device_of(experiment: Experiment) -> str:
     return "cuda" if has_gpu and large else "cpu"
 
 
-@keep(most=64)
+@beside(most=64)
 def plan_of(experiment: Experiment, lane: int) -> Plan:
     """The plan of a lane; kept."""
     return Plan(experiment, lane)

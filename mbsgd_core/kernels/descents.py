@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mbsgd_core.kept import keep
+from mbsgd_core.kept import beside
 from mbsgd_core.kernels import dense, judge, linear, smooth, surface
 from mbsgd_core.kernels.derivative import record_gradient
 from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
@@ -186,7 +186,7 @@ def _is_small(total: DenseSum) -> bool:
     return not total.dropout and total.parameters <= PARAMETERS
 
 
-@keep(most=32)
+@beside(most=32)
 def descent_of(total: FiniteSum) -> Descent | None:
     """The compiled form of a problem; None where it has none: the torch definition runs."""
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import keep
+from mbsgd_core.kept import beside
 from mbsgd_core.measures import stability
 from mbsgd_core.measures.text import number, point
 from mbsgd_core.measures.truth import truth
@@ -100,17 +100,17 @@ def draws_with_replacement(experiment: Experiment, lane: int) -> bool:
     return name_of(experiment.lanes[lane].sampler) == "with_replacement"
 
 
-@keep(most=32)
+@beside(most=32)
 def _curvature(problem: FiniteSum, theta: tuple[float, ...]) -> float | None:
     return stability.largest_curvature(problem, np.array(theta))
 
 
-@keep(most=8)
+@beside(most=8)
 def _spread(problem: FiniteSum, theta: tuple[float, ...]) -> stability.Spread | None:
     return stability.curvature_spread(problem, np.array(theta))
 
 
-@keep(most=64)
+@beside(most=64)
 def _noisy_limit(problem: FiniteSum, theta: tuple[float, ...], size: int, replacement: bool) -> float | None:
     spread = _spread(problem, theta)
     return None if spread is None else stability.mean_square_limit(spread, size, replacement)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import keep
+from mbsgd_core.kept import beside
 from mbsgd_core.measures import along, ensemble, noise, plane, verdict
 from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, draws_with_replacement, start_of
 from mbsgd_core.measures.glance import at, cursor, last_sound, outline
@@ -105,7 +105,7 @@ def _window(experiment: Experiment, traces: Sequence[Trace], drawn: Plane, known
     return plane.window(np.concatenate([start[None], *(drawn.project(plane.near(t)) for t in traces)]))
 
 
-@keep(most=8)
+@beside(most=8)
 def _still_grid(total: FiniteSum, view: Window, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _grid(total, plane.whole(total.parameters), view, size)
 
@@ -262,7 +262,7 @@ def start_noise(experiment: Experiment, lane: int) -> float | None:
     return None if scale is None else (factor * scale) ** 0.5
 
 
-@keep(most=32)
+@beside(most=32)
 def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
     if total.samples * total.parameters > noise.SAMPLE_WORK:
         return None

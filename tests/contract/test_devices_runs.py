@@ -40,14 +40,17 @@ def on(monkeypatch):
     """Do some work on a device, by the torch definitions alone; nothing kept comes in or stays."""
 
     def do(device: str, work) -> Any:
-        with monkeypatch.context() as patch:
-            patch.setattr(kept, "_SHELF", kept._Shelf())
-            patch.setattr(plan, "device_of", lambda e: device)
-            if device == FAR:
-                with far():
-                    return work()
-            patch.setattr(kernels, "descent_for", lambda *of: None)
-            return work()
+        kept.forget()
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(plan, "device_of", lambda e: device)
+                if device == FAR:
+                    with far():
+                        return work()
+                patch.setattr(kernels, "descent_for", lambda *of: None)
+                return work()
+        finally:
+            kept.forget()
 
     return do
 

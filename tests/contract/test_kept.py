@@ -16,7 +16,7 @@ import torch
 from mbsgd_core import engine, kept
 from mbsgd_core.engine import plan
 from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.kept import held, keep
+from mbsgd_core.kept import beside, held, keep
 from mbsgd_core.measures.picture import picture
 from mbsgd_core.problems.datasets.base import Dataset
 
@@ -30,7 +30,7 @@ PEAK += "print(open('/proc/self/status').read(), file=sys.stderr); sys.exit(stat
 @pytest.fixture
 def allowance(monkeypatch):
     """An empty shelf, with an allowance in megabytes."""
-    monkeypatch.setattr(kept, "_SHELF", kept._Shelf())
+    kept.forget()
 
     def allow(megabytes: float) -> int:
         monkeypatch.setattr(kept, "MOST_BYTES", round(megabytes * MEGABYTE))
@@ -79,6 +79,25 @@ def test_no_more_are_kept_than_a_function_says():
     make = zeros(0.001, most=3)
     calls = [weakref.ref(make(number)) for number in range(5)]
     assert [call() is not None for call in calls] == [False, False, True, True, True]
+
+
+def test_what_is_made_from_a_result_does_not_hold_on_to_it(allowance):
+    allowance(1.5)
+    make = zeros(1)
+    view = beside(most=10)(lambda number: make(number)[:5])
+    first = weakref.ref(make(0))
+    assert view(0) is view(0) and view(0).base is first()
+    make(1)
+    assert first() is None
+
+
+def test_all_can_be_forgotten(allowance):
+    allowance(10)
+    make = zeros(1)
+    view = beside(most=10)(lambda number: make(number)[:5])
+    whole, part = weakref.ref(make(0)), weakref.ref(view(0))
+    kept.forget()
+    assert whole() is None and part() is None and held() == 0
 
 
 def test_an_error_is_not_kept():
@@ -173,7 +192,7 @@ def test_the_orders_of_many_runs_count_too(allowance, monkeypatch):
     most = allowance(100)
     whole = results()
     monkeypatch.setattr(plan, "OWN_VISITS", 100)
-    monkeypatch.setattr(kept, "_SHELF", kept._Shelf())
+    kept.forget()
     most = allowance(1)
     orders = held()
     assert results() == whole and held() > orders
