@@ -39,7 +39,7 @@ def prepare(problem: "DataProblem", seed: int) -> Prepared:
     table, train = problem.columns(seed), training_rows(problem, seed)
     own = problem.own_test(seed)
     if own is None:
-        rest = held_out(problem, seed)
+        rest = held_out(problem, seed) if problem.held_out else np.empty(0, dtype=np.int64)
         x_test, y_test = table.x[rest], table.y[rest]
     else:
         x_test, y_test = own.x, own.y
@@ -97,7 +97,9 @@ def pixel_statistics(x: np.ndarray, white: float) -> tuple[float, float]:
 def training_rows(problem: "DataProblem", seed: int) -> np.ndarray:
     """The table's rows that are trained on, (N,), sorted."""
     table = problem.columns(seed)
-    train = np.setdiff1d(np.arange(len(table.y)), held_out(problem, seed))
+    train = np.arange(len(table.y))
+    if problem.held_out:
+        train = np.setdiff1d(train, held_out(problem, seed))
     if problem.imbalance:
         # How many go is fixed by seed 0, so that N never depends on the seed.
         train = _without_last_class(train, table.y, left_out(problem), seed)
