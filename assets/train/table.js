@@ -29,11 +29,13 @@ export function createTable(stage) {
   );
   const scroll = { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" };
   const named = { class: "mb-judgement", "aria-label": "Verdict of the training" };
-  const element = h("section", named, h("div", scroll, table));
+  const sentence = h("p", { class: "mb-sentence" });
+  const element = h("section", named, sentence, h("div", scroll, table));
   let rows = [];
   let shape = "";
 
   function draw() {
+    write(sentence, stage.header.sentence);
     const now = JSON.stringify(stage.lanes.map((lane) => [lane.label, lane.color]));
     if (now !== shape) {
       shape = now;

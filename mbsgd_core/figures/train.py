@@ -10,6 +10,7 @@ from mbsgd_core.figures import look
 from mbsgd_core.figures.payload import VERSION, pack
 
 COLUMNS = ("update", "samples", "seconds", "train", "test", "accuracy")
+FAR = 5  # times as many updates are worth a word
 MEMORY = ("data", "parameters", "gradient", "optimizer state", "activations")
 
 
@@ -79,8 +80,36 @@ def message(
         "rows": {"train": scene.train_rows, "test": scene.test_rows, "all": experiment.problem.sample_count},
         "device": scene.device,
         "lanes": told,
+        "sentence": verdict([method.label for method in experiment.lanes], lanes, status["state"] == "running"),
     }
     return pack(header, arrays)
+
+
+def verdict(labels: Sequence[str], lanes: Sequence[Any], running: bool) -> str:
+    """Who is best by what counts most of what is known, who has made many more updates, who is lost: in sentences.
+
+    Args:
+        labels: of the lanes.
+        lanes: jobs.training.Course.
+        running: whether they still train.
+    """
+    sound = [i for i, lane in enumerate(lanes) if lane.diverged_at < 0]
+    lost = [f"{labels[i]} diverged." for i in range(len(lanes)) if i not in sound]
+    if not sound or max(lane.update for lane in lanes) == 0:
+        return " ".join(lost)
+    last = {i: lanes[i].looks[-1, 3:] for i in sound}
+    which = next(w for w in (2, 1, 0) if w == 0 or all(np.isfinite(last[i][w]) for i in sound))
+    what = ("Train loss", "Test loss", "Test rows right")[which]
+    values = [float(last[i][which]) for i in sound]
+    shown = [f"{value:.1%}" if which == 2 else f"{value:.3g}" for value in values]
+    order = sorted(range(len(sound)), key=lambda k: -values[k] if which == 2 else values[k])
+    ranking = ", ".join(f"{labels[sound[k]]} {shown[k]}" for k in order)
+    sentences = [f"{what}{' so far' if running else ''}: {ranking}."]
+    most, fewest = max(sound, key=lambda i: lanes[i].update), min(sound, key=lambda i: lanes[i].update)
+    if lanes[most].update >= FAR * lanes[fewest].update > 0:
+        few, many = f"{lanes[fewest].update:,}", f"{lanes[most].update:,}"
+        sentences.append(f"{labels[fewest]} made {few} updates, {labels[most]} {many}.")
+    return " ".join(sentences + lost)
 
 
 def film(lanes: Sequence[Any]) -> bytes:
