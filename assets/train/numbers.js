@@ -1,6 +1,6 @@
-/** What is predicted against what is true: a perfect model has all points on the line. */
+/** What is predicted against what is true: a perfect model has all points on the line. What lies outside is counted. */
 
-import { fresh, h } from "../player/dom.js";
+import { fresh, h, write } from "../player/dom.js";
 import * as text from "../player/text.js";
 import { traceMarker } from "../player/theme.js";
 
@@ -9,7 +9,8 @@ const EDGE = { left: 44, right: 6, top: 6, bottom: 30 };
 /** Makes the picture. */
 export function numbers() {
   const canvas = h("canvas", { role: "img", class: "tr-canvas" });
-  const element = h("div", { class: "tr-boundary" }, canvas);
+  const caption = h("figcaption", {});
+  const element = h("figure", { class: "tr-boundary" }, canvas, caption);
 
   function draw(stage, lane) {
     const { theme, header } = stage;
@@ -25,7 +26,7 @@ export function numbers() {
     [low, high] = [low - room, high + room];
     const [wide, tall] = [width - EDGE.left - EDGE.right, height - EDGE.top - EDGE.bottom];
     const toX = (v) => EDGE.left + ((v - low) / (high - low)) * wide;
-    const toY = (v) => EDGE.top + Math.min(1, Math.max(0, (high - v) / (high - low))) * tall;
+    const toY = (v) => EDGE.top + ((high - v) / (high - low)) * tall;
     context.strokeStyle = theme.line;
     context.strokeRect(EDGE.left, EDGE.top, wide, tall);
     context.strokeStyle = theme.faint;
@@ -37,12 +38,18 @@ export function numbers() {
     context.setLineDash([]);
     context.fillStyle = lane.color;
     context.globalAlpha = 0.75;
+    let outside = 0;
     for (let i = 0; i < truth.data.length; i += 1) {
-      if (!Number.isFinite(prediction.data[i])) continue;
+      if (!(prediction.data[i] >= low && prediction.data[i] <= high)) {
+        outside += 1; // or not finite: the axes stay those of the truth, so that lanes compare
+        continue;
+      }
       traceMarker(context, lane.marker, toX(truth.data[i]), toY(prediction.data[i]), 3);
       context.fill();
     }
     context.globalAlpha = 1;
+    const all = text.plural(truth.data.length, "prediction");
+    write(caption, outside ? `${text.count(outside)} of ${all} lie outside the picture.` : "");
     context.fillStyle = theme.soft;
     context.font = `10px ${theme.font}`;
     context.textAlign = "left";

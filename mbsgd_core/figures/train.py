@@ -101,7 +101,7 @@ def verdict(labels: Sequence[str], lanes: Sequence[Any], running: bool) -> str:
     which = next(w for w in (2, 1, 0) if w == 0 or all(np.isfinite(last[i][w]) for i in sound))
     what = ("Train loss", "Test loss", "Test rows right")[which]
     values = [float(last[i][which]) for i in sound]
-    shown = [f"{value:.1%}" if which == 2 else f"{value:.3g}" for value in values]
+    shown = [f"{value:.1%}" if which == 2 else number(value) for value in values]
     order = sorted(range(len(sound)), key=lambda k: -values[k] if which == 2 else values[k])
     ranking = ", ".join(f"{labels[sound[k]]} {shown[k]}" for k in order)
     sentences = [f"{what}{' so far' if running else ''}: {ranking}."]
@@ -110,6 +110,17 @@ def verdict(labels: Sequence[str], lanes: Sequence[Any], running: bool) -> str:
         few, many = f"{lanes[fewest].update:,}", f"{lanes[most].update:,}"
         sentences.append(f"{labels[fewest]} made {few} updates, {labels[most]} {many}.")
     return " ".join(sentences + lost)
+
+
+def number(value: float) -> str:
+    """Three significant digits, as the page's tables write them.
+
+    Example:
+        >>> number(0.012345), number(1784.2), number(2.0), number(1.98e13)
+        ('0.0123', '1,780', '2', '1.98e+13')
+    """
+    short = f"{value:.3g}"
+    return f"{float(short):,.0f}" if 1000 <= abs(value) < 1e6 else short
 
 
 def film(lanes: Sequence[Any]) -> bytes:
@@ -143,9 +154,9 @@ def summary(lane: Any, label: str, scene: Any) -> str:
     if lane.diverged_at >= 0:
         return f"{label}: {lane.why}" if lane.why else f"{label} diverged at update {lane.diverged_at:,}."
     train, test, accuracy = lane.looks[-1, 3:]
-    words = f"{label} after {lane.looks[-1, 0]:,.0f} updates: train loss {train:.3g}"
+    words = f"{label} after {lane.looks[-1, 0]:,.0f} updates: train loss {number(train)}"
     if np.isfinite(test):
-        words += f", test loss {test:.3g}"
+        words += f", test loss {number(test)}"
     if np.isfinite(accuracy):
         words += f", {accuracy:.1%} of {scene.test_rows:,} test rows right"
         worst = _confused(lane.learned.get("confusion"), scene.classes)

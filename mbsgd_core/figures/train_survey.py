@@ -23,7 +23,8 @@ def landscape(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Fi
     z = found.coarse
     positive = bool(np.nanmin(z, initial=np.inf) > 0)
     shown = np.log10(z) if positive else z
-    bar = {"title": {"text": "log10 of the loss" if positive else "loss"}, "thickness": 12}
+    title = {"text": "log10 of the loss" if positive else "loss", "side": "top"}
+    bar = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "thickness": 10, "title": title}
     contour = go.Contour(
         z=shown, x=found.xs, y=found.ys, colorscale="Cividis", colorbar=bar, ncontours=24, hoverinfo="skip"
     )

@@ -210,11 +210,8 @@ class Runner:
 
     def _match(self) -> tuple[Job, Slot] | None:
         """The first job in the queue that may have a slot that is free, the first slot before others."""
-        for slot in sorted(self._free, key=self.slots.index):
-            for job in self._queue:
-                if not (job.patient and slot is self._front):
-                    return job, slot
-        return None
+        pairs = ((job, slot) for slot in sorted(self._free, key=self.slots.index) for job in self._queue)
+        return next(((job, slot) for job, slot in pairs if not (job.patient and slot is self._front)), None)
 
     def _turn_ended(self, slot: Slot, future: Future) -> None:
         """Runs in the slot's own thread, as soon as the worker's answer is there."""

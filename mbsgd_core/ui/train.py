@@ -92,14 +92,9 @@ def _buttons(experiment: Experiment) -> None:
                 st.button("Stop", icon=":material/stop:", on_click=train_run.end, args=("stopped",))
         if not missing and (state == "none" or changed):
             before = "The settings have changed; below is the run before. " if changed else ""
-            st.caption(f"{before}Press Train: {_about(train_run.seconds(experiment))} of work.")
+            updates = sum(experiment.updates(i) for i in range(len(experiment.lanes)))
+            st.caption(f"{before}Press Train: {updates:,} updates in all; the time left is shown once it is measured.")
     fetch_box(problem.dataset, put_dataset)
-
-
-def _about(seconds: float) -> str:
-    if seconds < 1:
-        return "less than a second"
-    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
 
 
 def _film(job: Job, known: Training) -> str:

@@ -75,7 +75,7 @@ def forget() -> None:
 
 
 def seconds(experiment: Experiment) -> float:
-    """About how long a run takes, guessed from its operations."""
+    """Roughly how long a run takes, guessed from its operations: good enough to decide whether it starts by itself."""
     total = 0.0
     for i in range(len(experiment.lanes)):
         updates, problem = experiment.updates(i), experiment.problem

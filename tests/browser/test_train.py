@@ -148,6 +148,22 @@ def test_the_clock_follows_the_pointer_over_a_curve_and_stays_where_it_is_clicke
     expect(readout).not_to_contain_text("3,200 updates")
 
 
+def test_what_diverges_is_explained_and_nothing_is_drawn_where_it_is_not(page: Page, app: str):
+    page.emulate_media(reduced_motion="reduce")
+    lanes = [
+        {"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": rate}, "label": label}
+        for label, rate in (("wild", 5.0), ("tame", 0.1))
+    ]
+    problem = {"name": "linear_regression", "dataset": "diabetes"}
+    visit(page, app, share.to_query(Experiment.model_validate({"problem": problem, "lanes": lanes})))
+    ended(page)
+    wild, tame = (page.get_by_role("region", name=name, exact=True) for name in ("wild", "tame"))
+    expect(wild).to_contain_text("Rates above 2/L = 0.492 grow here")
+    expect(wild).to_contain_text("88 of 88 predictions lie outside the picture.")
+    expect(tame).not_to_contain_text("outside")
+    expect(page.get_by_text("wild diverged.", exact=False).first).to_be_visible()
+
+
 def test_the_lesson_in_hand_is_in_sight(page: Page, app: str):
     lesson = list(presets.all_presets("Train").values())[-1]
     visit(page, app, share.to_query(Experiment.model_validate(lesson["experiment"])))

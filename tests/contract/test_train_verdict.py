@@ -31,7 +31,7 @@ def test_without_classes_or_test_rows_a_loss_decides():
 
 def test_who_is_lost_is_not_ranked_and_nothing_is_said_of_a_start():
     lanes = [lane(4, np.nan, diverged_at=4), lane(8, 1e3), lane(9, np.inf, diverged_at=9)]
-    assert verdict(LABELS, lanes, False) == "Train loss: SGD 1e+03. BGD diverged. Mini-batch diverged."
+    assert verdict(LABELS, lanes, False) == "Train loss: SGD 1,000. BGD diverged. Mini-batch diverged."
     assert verdict(["a"], [lane(3, np.nan, diverged_at=3)], False) == "a diverged."
     assert verdict(["a", "b"], [lane(0, 1.0), lane(0, 1.0)], False) == ""
 

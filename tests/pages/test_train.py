@@ -10,7 +10,6 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import unpack
 from mbsgd_core.ui import frame, presets, train, train_run
-from mbsgd_core.ui.films import PATH, Films, films
 from mbsgd_core.ui.work import fetches
 from tests.pages.test_pages import open_page
 
@@ -195,26 +194,6 @@ def test_another_lesson_puts_the_run_before_away():
     assert any("Press Train" in words.value for words in page.markdown)
 
 
-def test_a_run_at_rest_has_a_film():
-    page = settled(visit())
-    header, _ = shown(page)
-    path, name = header["film"].rsplit("/", 1)
-    _, arrays = unpack(films().get(name))
-    lane = page.session_state["run"].result.lanes[1]
-    assert path == PATH and arrays["lane1/at"].tolist() == list(lane.film_at)
-    page.run()
-    assert shown(page)[0]["film"] == header["film"]  # made once
-    assert shown(settled(press(page, "Train")))[0]["film"] != header["film"]
-
-
-def test_films_are_bounded(monkeypatch):
-    monkeypatch.setattr("mbsgd_core.ui.films.CAPACITY", 10)
-    kept = Films()
-    names = [kept.put(bytes(4)).rsplit("/", 1)[1] for _ in range(4)]
-    assert [kept.get(name) is not None for name in names] == [False, False, True, True]
-    assert kept.get("../secret") is None
-
-
 def test_missing_data_are_fetched_on_request(monkeypatch, tmp_path):
     monkeypatch.delenv("MBSGD_DATA", raising=False)
     monkeypatch.setenv("MBSGD_CACHE", str(tmp_path))
@@ -239,7 +218,8 @@ def test_a_surface_in_a_link_is_refused_with_a_sentence():
 
 def test_what_takes_long_waits_for_the_button():
     page = visit(share.to_query(wanted({"name": "cnn", "dataset": {"name": "mnist", "rows": "subset"}}, epochs=50)))
-    assert any("Press Train" in caption.value for caption in page.caption)
+    updates = 50 * (1 + 625)  # of all 10,000 images at once, and of 16 at a time
+    assert any(f"Press Train: {updates:,} updates in all" in caption.value for caption in page.caption)
 
 
 def test_the_time_of_a_run_is_guessed_from_its_work():
