@@ -1,6 +1,7 @@
 """The experiment (floor 2): the one value behind the page, the link, the command line and the script."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import SerializeAsAny, ValidationError, field_validator, model_validator
@@ -10,6 +11,7 @@ from mbsgd_core.errors import ExperimentError
 from mbsgd_core.knobs import Item, NamedItem, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset
+from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import discover, first_error, pick
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
@@ -21,6 +23,7 @@ VERSION = 1
 PAGE_UPDATES = 200_000  # of one lane: one run makes them one after the other
 PAGE_WORK = 2_000_000  # updates x runs of one lane: the records that are kept and sent
 
+_PARTS = ("schedule", "rule", "sampler")  # of a lane, in the order in which its knobs are looked for
 _PROBLEMS = ("mbsgd_core.problems.surfaces", "mbsgd_core.problems.models")
 # Every kind of named item with the packages that its files lie in.
 KINDS: dict[type[NamedItem], tuple[str, ...]] = {
@@ -191,6 +194,45 @@ class Experiment(Item):
     def to_json(self) -> str:
         """The experiment as JSON text, defaults filled in."""
         return json.dumps(self.model_dump(mode="json"))
+
+    @property
+    def data_problem(self) -> DataProblem:
+        """The problem of an experiment on data; an ExperimentError where it is a surface."""
+        if not isinstance(self.problem, DataProblem):
+            raise ExperimentError(f"{self.problem.title} is a surface; choose a model on a data set", ("problem",))
+        return self.problem
+
+    def with_value(self, lane: int, knob: str, value: Any) -> "Experiment":
+        """The experiment with one knob of one lane set.
+
+        Args:
+            lane: 0 ... L - 1.
+            knob: the name of a knob of the lane's schedule, rule or sampler; of the first part that has it.
+            value: what it becomes.
+
+        Example:
+            >>> e = Experiment.model_validate({"problem": "booth", "lanes": [
+            ...     {"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": 0.1}}]})
+            >>> e.with_value(0, "learning_rate", 0.05).lanes[0].schedule.learning_rate
+            0.05
+        """
+        return self.with_values([(lane, knob, value)])
+
+    def with_values(self, edits: Iterable[tuple[int, str, Any]]) -> "Experiment":
+        """The experiment with several knobs set, each (lane, knob, value): the one operation by which it is edited."""
+        draft = self.model_dump(mode="json")
+        for lane, name, value in edits:
+            if type(lane) is not int or lane not in range(len(self.lanes)):
+                raise ExperimentError(f"given lane {lane!r}; it should be 0 to {len(self.lanes) - 1}", ("lanes",))
+            part = next((part for part in _PARTS if name != "name" and name in draft["lanes"][lane][part]), None)
+            if part is None:
+                known = dict.fromkeys(n for part in _PARTS for n in draft["lanes"][lane][part] if n != "name")
+                raise ExperimentError(
+                    f"{self.lanes[lane].label} has no knob {str(name)[:60]!r}; known: {', '.join(known)}",
+                    ("lanes", lane),
+                )
+            draft["lanes"][lane][part][name] = value
+        return Experiment.model_validate(draft)
 
     def updates_per_epoch(self, lane: int) -> int:
         """ceil(m / b), or floor with drop_last."""

@@ -6,18 +6,20 @@ updates at once (gathering batches, evaluating the objective) is cut on a grid t
 number, never to where a chunk begins: the shapes, and so the rounding, are the same for every chunking.
 """
 
-from mbsgd_core.engine.block import DIVERGED
+from mbsgd_core.engine.block import DIVERGED, beyond
 from mbsgd_core.engine.lane import advance, init, join, run, snapshot
-from mbsgd_core.engine.plan import batch_indices, device_of, finite_sum, records, samples_spent
+from mbsgd_core.engine.plan import SPARSE_RECORDS, batch_indices, device_of, finite_sum, records, samples_spent
 from mbsgd_core.engine.sweep import Part, Sweep, SweepState, sweep, sweep_advance, sweep_init, sweep_join
 
 __all__ = [
     "DIVERGED",
+    "SPARSE_RECORDS",
     "Part",
     "Sweep",
     "SweepState",
     "advance",
     "batch_indices",
+    "beyond",
     "device_of",
     "finite_sum",
     "init",

@@ -13,8 +13,11 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import look
+from mbsgd_core.results.run import Scene
 
-VERSION = 1
+VERSION = 2
+DONE = {"state": "done", "progress": 1.0, "message": "", "left": None, "estimate": None}
+MEMORY = ("data", "parameters", "gradient", "optimizer state", "activations")
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -68,71 +71,73 @@ def unpack(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def message(
-    picture: Mapping[str, Any],
+    report: Mapping[str, Any],
     experiment: Experiment,
     *,
     seq: int = 0,
     key: str | None = None,
     status: Mapping[str, Any] | None = None,
-    clock: str = "epochs",
     link: str = "",
     knobs: Sequence[Mapping[str, Any]] = (),
     lane_knobs: Sequence[Mapping[str, Any]] | None = None,
-    autoplay: bool = False,
-    theme: str | None = None,
-    embed: bool = False,
-    plotly: str = "",
-    look_for: str | None = None,
-    cursor: Mapping[str, Any] | None = None,
-    live: Mapping[str, Any] | None = None,
+    pinned: Sequence[Sequence[str]] | None = None,
     kept: Collection[str] = (),
 ) -> bytes:
-    """The payload of one Compare page.
+    """What the bench shows of a run.
 
     Args:
-        picture: what measures.picture.picture returned for the experiment.
-        experiment: the lanes' settings, for their looks and descriptions.
-        seq: number of the newest message from the player, as the acknowledgement.
-        key: changes when zoom and cursor are to be reset; by default the picture's own.
-        status: {"state", "progress", "message"}; by default done.
-        clock: what the time axis counts: epochs, updates, samples or seconds.
-        link: the query string that "Copy link" copies.
+        report: what measures.report.report returned for the experiment.
+        experiment: the lanes' settings, for their styles and descriptions.
+        seq: number of the question that it answers.
+        key: changes when zoom and cursor are to be reset; by default the report's own.
+        status: {"state", "progress", "message", "left", "estimate"}; by default done.
+        link: the query string of the experiment.
         knobs: the live sliders.
         lane_knobs: each lane's values of them.
-        autoplay, theme, embed, plotly: how the player starts, and where it finds plotly.js.
-        look_for: one sentence; by default the problem's summary.
-        live: {"path", "owner", "take"}: where a drag is answered; None in such an answer itself.
-        cursor: {"seq", "lanes"}, the answer of measures.cursor.at_cursor.
-        kept: arrays that the player has and that are still right: they do not travel.
+        pinned: the knobs of each lane that are what it is, and so are shown and not moved.
+        kept: arrays that the browser has and that are still right: they do not travel.
     """
     lanes = []
     for i, (lane, style) in enumerate(zip(experiment.lanes, look.looks(experiment.lanes), strict=True)):
-        own = {"knobs": dict(lane_knobs[i]) if lane_knobs else {}, "text": look.describe(lane, _samples(picture))}
-        lanes.append({**picture["lanes"][i], "role": look.role(lane), **style._asdict(), **own})
+        told = report["lanes"][i]
+        own = {
+            "knobs": dict(lane_knobs[i]) if lane_knobs else {},
+            "pinned": list(pinned[i]) if pinned else [],
+            "text": look.describe(lane, experiment.problem.sample_count),
+            "memory": None if told["memory"] is None else dict(zip(MEMORY, told["memory"], strict=True)),
+        }
+        lanes.append({**told, "role": look.role(lane), **style._asdict(), **own})
+    scene = report["scene"]
     header = {
         "version": VERSION,
+        "kind": "run",
         "seq": seq,
-        "key": picture["key"] if key is None else key,
-        "autoplay": autoplay,
-        "theme": theme,
-        "embed": embed,
-        "plotly": plotly,
+        "key": report["key"] if key is None else key,
         "link": link,
-        "status": dict(status or {"state": "done", "progress": 1.0, "message": ""}),
-        "clock": clock,
-        "problem": picture["problem"],
-        "data": picture["data"],
+        "status": dict(status or DONE),
+        "problem": report["problem"],
+        "data": report["data"],
+        "scene": None if scene is None else _scene(scene, experiment.problem.sample_count),
+        "panels": list(report["panels"]),
+        "default_panels": list(report["first_panels"]),
+        "shown": list(report["shown"]),
+        "curves": _curves(report["arrays"]),
         "knobs": [dict(knob) for knob in knobs],
         "lanes": lanes,
-        "target": picture["target"],
-        "sentence": picture["sentence"],
-        "look_for": picture["problem"]["summary"] if look_for is None else look_for,
-        "cursor": cursor,
-        "live": live,
+        **{name: report[name] for name in ("target", "headline", "ranking", "columns", "best") if name in report},
+        "sentence": report["sentence"],
         "kept": sorted(kept),
     }
-    return pack(header, {name: values for name, values in picture["arrays"].items() if name not in kept})
+    return pack(header, {name: values for name, values in report["arrays"].items() if name not in kept})
 
 
-def _samples(picture: Mapping[str, Any]) -> int:
-    return picture["problem"]["samples"]
+def _scene(scene: Scene, rows: int) -> dict[str, Any]:
+    counts = {"train": scene.train_rows, "test": scene.test_rows, "all": rows}
+    return {"kind": scene.kind, "classes": list(scene.classes), "axes": list(scene.axes), "rows": counts, "device": scene.device}
+
+
+def _curves(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What the loss chart can show: what any lane knows."""
+    names = ("test_loss", "test_accuracy")
+    known = [n for n in names if any(np.isfinite(v).any() for a, v in arrays.items() if a.endswith(f"/{n}"))]
+    return ["loss", *known]

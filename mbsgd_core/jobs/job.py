@@ -1,10 +1,12 @@
 """A job (floor 5): what somebody asked for, as all threads of the web process see it."""
 
 import threading
+import time
 from collections.abc import Callable, Generator, Hashable
 from typing import Any
 
 from mbsgd_core.errors import JobCancelled, JobError
+from mbsgd_core.results.run import View
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]  # what a worker calls
 Chain = Generator[Task, Any, Any]  # yields the next task, is sent its result, returns the job's
@@ -15,12 +17,15 @@ class Job:
 
     def __init__(self, owner: Hashable, name: Hashable, cancel: Callable[["Job"], None]):
         self.owner, self.name = owner, name
-        self.state = "queued"  # queued | running | done | failed | cancelled
+        self.state = "queued"  # queued | running | waiting | paused | done | failed | cancelled
         self.progress = 0.0
         self.message = "Waiting for a free worker."
         self.result: Any = None  # the newest, partial ones too
         # The runner's own notes:
         self.experiment: str | None = None  # whose result is worth remembering
+        self.view = View()  # what its next report is to hold
+        self.held = False  # whether its next task waits until somebody lets it go on
+        self.resting: str | None = None  # "waiting" or "paused" while it does
         self.chain: Chain
         self.task: Task  # the next, or the one that runs
         self.seconds: float | None = None  # that the last one took
@@ -28,6 +33,8 @@ class Job:
         self.deaths = 0  # of workers, in this one
         self._changed = threading.Condition()
         self._cancel = cancel
+        self._listeners: list[Callable[[], None]] = []
+        self._left: float | None = None  # when the last listener went; None: nobody ever listened
 
     @property
     def over(self) -> bool:
@@ -47,6 +54,21 @@ class Job:
             raise (JobCancelled if self.state == "cancelled" else JobError)(self.message)
         return self.result
 
+    def listen(self, told: Callable[[], None]) -> None:
+        """Call `told` whenever something has changed, from any thread, until `leave`."""
+        with self._changed:
+            self._listeners.append(told)
+
+    def leave(self, told: Callable[[], None]) -> None:
+        """No longer call it."""
+        with self._changed:
+            self._listeners.remove(told)
+            self._left = time.monotonic()
+
+    def unheard(self) -> float:
+        """Seconds since its last listener went; 0 while somebody listens, and if nobody ever did."""
+        return 0.0 if self._listeners or self._left is None else time.monotonic() - self._left
+
     def cancel(self) -> None:
         """Stop it; what is known so far stays in `result`."""
         self._cancel(self)
@@ -56,3 +78,6 @@ class Job:
         with self._changed:
             vars(self).update(fields)
             self._changed.notify_all()
+            listeners = list(self._listeners)
+        for told in listeners:
+            told()

@@ -11,7 +11,7 @@ import torch
 
 from mbsgd_core import kernels
 from mbsgd_core.experiment import problems
-from mbsgd_core.measures import cursor, picture, suggestion  # noqa: F401
+from mbsgd_core.measures import cursor, report, suggestion  # noqa: F401
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule

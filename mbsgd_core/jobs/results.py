@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from mbsgd_core.results.run import RunProgress, View
+
 CAPACITY = 128e6  # bytes
 
 
@@ -12,24 +14,28 @@ class Results:
     """The newest results, by experiment: determinism makes them as good as a new run."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[dict[str, Any], int]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[RunProgress, int]] = OrderedDict()
         self._bytes = 0
 
-    def get(self, experiment_json: str) -> dict[str, Any] | None:
+    def get(self, experiment_json: str) -> RunProgress | None:
         if experiment_json not in self._kept:
             return None
         self._kept.move_to_end(experiment_json)
         return self._kept[experiment_json][0]
 
-    def put(self, experiment_json: str, result: dict[str, Any]) -> None:
+    def put(self, experiment_json: str, result: RunProgress) -> None:
         if experiment_json in self._kept:
-            if self._kept[experiment_json][0]["picture"]["thinned"] is None:
-                return
             self._bytes -= self._kept.pop(experiment_json)[1]
         self._kept[experiment_json] = result, _size(result)
         self._bytes += self._kept[experiment_json][1]
         while self._bytes > CAPACITY:
             self._bytes -= self._kept.popitem(last=False)[1][1]
+
+
+def holds(report: dict[str, Any], view: View) -> bool:
+    """Whether a report has all that a view asks for."""
+    asked = set(view.panels or report["first_panels"]) & set(report["panels"])
+    return report["thinned"] in (None, view.glance) and asked <= set(report["shown"])
 
 
 def _size(value: Any) -> int:

@@ -17,16 +17,17 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from mbsgd_core.errors import JobError, LabError
-from mbsgd_core.jobs import chains, tasks
+from mbsgd_core.jobs import run, tasks
 from mbsgd_core.jobs.job import Chain, Job
-from mbsgd_core.jobs.results import Results
+from mbsgd_core.jobs.results import Results, holds
 from mbsgd_core.jobs.slots import BACK, FRONT, Slot, ready
-from mbsgd_core.types import Glance
+from mbsgd_core.results.run import RunProgress, View
 
 RETRIES = 2  # of a task whose worker died
 GRACE = 0.25  # seconds that a cancelled task is given to end by itself
 UNKNOWN, LEAST, SLACK = 60.0, 5.0, 10.0  # a task may take 60 s at first, then 10 times its forerunner, at least 5 s
 WAITING = 64  # jobs at a time
+LEASE = 15.0  # seconds that a run outlives its last listener: connections break and come back
 
 _log = logging.getLogger(__name__)
 
@@ -85,33 +86,75 @@ class Runner:
         for slot in self.slots:
             slot.kill()
 
-    def submit(self, owner: Hashable, experiment_json: str, glance: Glance | None = None) -> Job:
-        """Run an experiment; the owner's older run is cancelled, unless it is the same.
+    def submit(self, owner: Hashable, experiment_json: str, view: View = View(), held: bool = False) -> Job:
+        """Run an experiment, or find the run of it that the owner has; the owner's older run is cancelled.
 
         Args:
             owner: who asks; each has one run at a time.
             experiment_json: from Experiment.to_json().
-            glance: how much the picture must hold; all by default.
+            view: what the report must hold.
+            held: whether the run makes its start alone, and waits there for `go_on`.
 
         Returns:
-            A Job; its `result`, partial ones too, is {"done": bool, "progress": 0 ... 1, "lanes": [LaneRun, ...],
-            "picture": dict}. Don't change it: equal experiments share it.
+            A Job; its `result`, partial ones too, is a RunProgress. Don't change it: equal experiments share it.
         """
         with self._lock:
+            older = self._newest.get(owner)
+            if older is not None and older.experiment == experiment_json and view.glance is None:
+                older.view = view  # its next report
+                return older
             known = self._results.get(experiment_json)
-            if known is None or known["picture"]["thinned"] not in (None, glance):
-                name = experiment_json if glance is None else (experiment_json, glance)
-                chain = partial(chains.training, experiment_json, glance=glance)
-                if known is not None:
-                    chain = partial(chains.drawing, experiment_json, known["lanes"], glance=glance)
-                return self.run(owner, name, chain, experiment_json)
+            if known is None or not holds(known.report, view):
+                return self.run(
+                    owner, (experiment_json, view), partial(run.run, experiment_json, known), experiment_json, view,
+                    held and known is None,
+                )  # fmt: skip
             self._cancel_older(owner)
             job = Job(owner, experiment_json, self._cancel)
             self._end(job, "done", "", progress=1.0, result=known)
             return job
 
+    def known(self, experiment_json: str) -> RunProgress | None:
+        """The finished run of an experiment, while it is remembered."""
+        with self._lock:
+            return self._results.get(experiment_json)
+
+    def pause(self, owner: Hashable) -> None:
+        """Let the owner's run rest after the task that it is at; it keeps what it has."""
+        with self._lock:
+            job = self._newest.get(owner)
+            if job is not None and job.resting is None:
+                job.held = True
+                if job in self._queue:
+                    self._queue.remove(job)
+                    self._rest(job)
+
+    def go_on(self, owner: Hashable) -> None:
+        """Let the owner's run go on, if it rests."""
+        with self._lock:
+            job = self._newest.get(owner)
+            if job is None:
+                return
+            job.held = False
+            if job.resting is not None:
+                job.resting = None
+                job.tell(state="queued", message="Waiting for a free worker.")
+                self._queue.insert(self._place(job), job)
+                self._give_turns()
+
+    def _rest(self, job: Job) -> None:
+        started = job.result is not None and any(lane.update for lane in job.result.lanes)
+        job.resting = "paused" if started else "waiting"
+        job.tell(state=job.resting, message="")
+
     def run(
-        self, owner: Hashable, name: Hashable, chain: Callable[[Job], Chain], experiment_json: str | None = None
+        self,
+        owner: Hashable,
+        name: Hashable,
+        chain: Callable[[Job], Chain],
+        experiment_json: str | None = None,
+        view: View = View(),
+        held: bool = False,
     ) -> Job:
         """Run any chain of tasks.
 
@@ -120,6 +163,7 @@ class Runner:
             name: what the job is.
             chain: makes the generator of its tasks.
             experiment_json: whose result it makes, to be remembered.
+            view, held: as in `submit`.
         """
         self.warm()
         with self._lock:
@@ -132,7 +176,8 @@ class Runner:
             if len(self._newest) >= WAITING:
                 raise JobError(f"the server is busy: {WAITING} runs wait already; try again in a few seconds")
             job = Job(owner, name, self._cancel)
-            job.chain, job.experiment = chain(job), experiment_json
+            job.experiment, job.view, job.held = experiment_json, view, held
+            job.chain = chain(job)
             job.task = next(job.chain)
             self._newest[owner] = job
             self._queue.insert(self._place(job), job)
@@ -146,7 +191,7 @@ class Runner:
 
     def ask(self, owner: Hashable, function: Callable[..., Any], *args: Any) -> Job:
         """Run one function in a worker, in turn with everything else; the owner's older question is cancelled."""
-        return self.run(("question", owner), object(), partial(chains.question, function, args))
+        return self.run(("question", owner), object(), partial(run.question, function, args))
 
     def at_cursor(
         self, owner: Hashable, experiment_json: str, indices: list[int], timeout: float = 10.0
@@ -161,15 +206,17 @@ class Runner:
         """
         with self._lock:
             newest, result = self._newest.get(owner), self._results.get(experiment_json)
-            if newest is not None and newest.name == experiment_json:
-                result = newest.result
+            if newest is not None and newest.experiment == experiment_json:
+                result = newest.result or result
         if result is None:
             result = self.submit(owner, experiment_json).answer(timeout)
-        traces = [lane.trace for lane in result["lanes"]]
+        plane = result.report["plane"]
+        if plane is None:
+            return [None] * len(result.lanes)
+        traces = [lane.trace for lane in result.lanes]
         at = [min(max(0, k), len(trace.update) - 1) for k, trace in zip(indices, traces, strict=True)]
         thetas = [trace.theta[0, k] for k, trace in zip(at, traces, strict=True)]
         updates = [int(trace.update[k]) for k, trace in zip(at, traces, strict=True)]
-        plane = result["picture"]["plane"]
         return self.ask(owner, tasks.at_cursor, experiment_json, at, thetas, plane, updates).answer(timeout)
 
     def _cancel_older(self, owner: Hashable) -> None:
@@ -242,10 +289,13 @@ class Runner:
     def _go_on(self, job: Job, future: Future, error: BaseException | None) -> None:
         try:
             job.task = job.chain.throw(error) if error is not None else job.chain.send(future.result())
-            self._queue.append(job)
+            if job.held:
+                self._rest(job)
+            else:
+                self._queue.append(job)
         except StopIteration as stop:
             if job.experiment is not None:
-                self._results.put(job.experiment, stop.value)
+                self._remember(job.experiment, stop.value)
             self._end(job, "done", "", progress=1.0, result=stop.value)
         except LabError as refusal:
             self._end(job, "failed", str(refusal))
@@ -253,8 +303,16 @@ class Runner:
             _log.exception("a background run failed")
             self._end(job, "failed", f"This run failed for a reason that was not foreseen ({type(bug).__name__}).")
 
+    def _remember(self, experiment_json: str, result: RunProgress) -> None:
+        """Keep a result; one that is thinned takes no place of one that is whole."""
+        before = self._results.get(experiment_json)
+        if before is None or result.report["thinned"] is None or before.report["thinned"] is not None:
+            self._results.put(experiment_json, result)
+
     def _watch(self) -> None:
-        """Starts workers, and kills those that take too long; both may block, so they have a thread of their own."""
+        """Starts workers, kills those that take too long, ends runs that nobody listens to any more.
+
+        All of that may block, so it has a thread of its own."""
         while not self._closed:
             try:
                 slot = self._repairs.get(timeout=0.1)
@@ -266,6 +324,8 @@ class Runner:
             with self._lock:
                 now = time.monotonic()
                 late = [slot for slot, end in self._ends.items() if now > end]
+                for job in [job for job in self._newest.values() if job.unheard() > LEASE]:
+                    self._cancel(job)
             for slot in late:
                 slot.kill()
         for slot in self.slots:

@@ -9,93 +9,64 @@ import pickle
 from collections.abc import Sequence
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.types import Glance, State, Trace
+from mbsgd_core.jobs import pace
+from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, RunProgress, View, furthest_behind
+from mbsgd_core.types import State, Trace
 
 # A lane keeps about so many numbers at most, since its trace crosses processes and lives in the web process.
 NUMBERS, RECORDS = 2_000_000, 200
 FIRST = 64  # updates, before their pace is known
-TIMED = 1e-3  # seconds: fewer updates than take so long say little about the time of one
-SLOW = 2e-2  # seconds: what takes so long needs no repetition
-GROWTH, TRIES = 4, 3  # how a number of updates is found that takes long enough; how often it is timed
+PATH_BYTES = 16e6  # of the iterates that are kept of a lane that stops to be judged
+REPLAY_BYTES = 600_000  # of what was seen of it on the way
 
 
-class LaneRun(NamedTuple):
-    """A lane as far as it has come, or one more piece of it."""
+def begin(experiment_json: str, seconds: float, view: View) -> RunProgress:
+    """One round trip: train all lanes from the start for so much wall time at most, in turns, then report.
 
-    state: bytes | None  # to go on from; None: finished
-    trace: Trace  # from record 0 on; of a piece: its own records
-    update: int  # updates made since the start
-    updates: int  # ... and planned
-    seconds_per_update: float  # of training alone: without records, objective and pictures
-    pace: float  # seconds an update, all in
-
-    def grown(self, piece: "LaneRun") -> "LaneRun":
-        """This lane with the next piece at its end."""
-        # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
-        pairs = zip(self.trace, piece.trace, strict=True)
-        trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
-        # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
-        sound = np.isfinite(piece.trace.loss[:, -1:]).any()
-        seconds = min(self.seconds_per_update, piece.pace) if sound else self.seconds_per_update
-        return piece._replace(trace=trace, seconds_per_update=seconds)
-
-
-def next_lane(lanes: Sequence[LaneRun]) -> int | None:
-    """The unfinished lane that has the smallest share of its updates behind it; None when all are finished."""
-    waiting = [i for i, lane in enumerate(lanes) if lane.update < lane.updates]
-    return min(waiting, key=lambda i: lanes[i].update / lanes[i].updates, default=None)
-
-
-def compare(experiment_json: str, budget_seconds: float) -> list[LaneRun]:
-    """Train all lanes from the start, in turns, until they are finished or so much wall time is spent."""
+    With no time at all, the start alone.
+    """
     from mbsgd_core import engine
 
-    experiment = _experiment(experiment_json)
+    experiment = experiment_of(experiment_json)
     states = [engine.init(experiment, i) for i in range(len(experiment.lanes))]
-    lanes = []
-    for state in states:
-        seconds = _seconds_per_update(_alone(experiment, state.lane))
-        lanes.append(LaneRun(None, engine.snapshot(state), 0, experiment.updates(state.lane), seconds, seconds))
-    end = perf_counter() + budget_seconds
-    while (i := next_lane(lanes)) is not None and (left := end - perf_counter()) > 0:
-        states[i], piece = _train(states[i], min(left, budget_seconds / len(lanes) / 2), lanes[i].pace)
+    lanes = [_start(state) for state in states]
+    end = perf_counter() + seconds
+    while (i := furthest_behind(lanes)) is not None and (left := end - perf_counter()) > 0:
+        states[i], piece = _piece(states[i], min(left, seconds / len(lanes) / 2), lanes[i].pace)
         lanes[i] = lanes[i].grown(piece)
-    return [lane._replace(state=_pack(state)) for lane, state in zip(lanes, states, strict=True)]
+    lanes = [lane._replace(state=_pack(state, lane)) for lane, state in zip(lanes, states, strict=True)]
+    return RunProgress(tuple(lanes), report(experiment_json, lanes, view))
 
 
-def compare_and_picture(
-    experiment_json: str, budget_seconds: float, glance: Glance | None = None
-) -> tuple[list[LaneRun], dict[str, Any]]:
-    """One round trip: train all lanes for so much wall time at most, then draw what there is."""
-    lanes = compare(experiment_json, budget_seconds)
-    traces, seconds = [lane.trace for lane in lanes], [lane.seconds_per_update for lane in lanes]
-    return lanes, draw(experiment_json, traces, seconds, glance)
-
-
-def chunk(state: bytes, seconds: float, pace: float) -> LaneRun:
+def advance(packed: bytes, seconds: float, pace_so_far: float) -> LaneProgress:
     """The next piece of a lane: about so many seconds of wall time, at least one update.
 
     Args:
-        state: of the lane, as an earlier task returned it.
+        packed: the state, as an earlier task returned it.
         seconds: how long.
-        pace: seconds an update, as an earlier task measured it.
+        pace_so_far: seconds an update, as an earlier task measured it; 0 if none did.
     """
-    after, piece = _train(pickle.loads(state), seconds, pace)
-    return piece._replace(state=_pack(after))
+    state, piece = _piece(pickle.loads(packed), seconds, pace_so_far)
+    return piece._replace(state=_pack(state, piece))
 
 
-def draw(
-    experiment_json: str, traces: Sequence[Trace], seconds_per_update: Sequence[float], glance: Glance | None = None
-) -> dict[str, Any]:
-    """Everything that the page shows of these traces; as much of it as a glance takes in, where one is given."""
-    from mbsgd_core.measures.picture import picture
+def report(experiment_json: str, lanes: Sequence[LaneProgress], view: View) -> dict[str, Any]:
+    """What is shown of a run, as far as it has come."""
+    from mbsgd_core.measures.report import report
 
-    return picture(_experiment(experiment_json), list(traces), list(seconds_per_update), glance=glance)
+    return report(experiment_of(experiment_json), lanes, view)
+
+
+def weigh(experiment_json: str, lane: int) -> tuple[int, ...]:
+    """The bytes that a lane occupies, split."""
+    from mbsgd_core.measures.cost import memory
+
+    return tuple(memory(experiment_of(experiment_json), lane))
 
 
 def at_cursor(
@@ -104,24 +75,140 @@ def at_cursor(
     """What other batches would say at one record of each lane."""
     from mbsgd_core.measures.cursor import at_cursor
 
-    return at_cursor(_experiment(experiment_json), indices, thetas, plane, updates)
+    return at_cursor(experiment_of(experiment_json), indices, thetas, plane, updates)
 
 
 def suggestion(experiment_json: str) -> tuple[float, float]:
     """(rate, noise) that suit the experiment's problem, see measures.suggestion."""
     from mbsgd_core.measures.suggestion import suggestion
 
-    rate, noise = suggestion(_experiment(experiment_json))
+    rate, noise = suggestion(experiment_of(experiment_json))
     return rate, noise
 
 
 @lru_cache(maxsize=16)
-def _experiment(experiment_json: str) -> Experiment:
+def experiment_of(experiment_json: str) -> Experiment:
+    """The experiment that a task is about; the last few are kept."""
     return Experiment.model_validate(json.loads(experiment_json))
 
 
-def _pack(state: State) -> bytes | None:
-    return pickle.dumps(state) if state.update < state.experiment.updates(state.lane) else None
+def _pack(state: State, lane: LaneProgress) -> bytes | None:
+    return None if lane.over else pickle.dumps(state)
+
+
+_UNDER_WAY = b""  # in place of a state, until it is packed
+
+
+def _start(state: State) -> LaneProgress:
+    """A lane before its first update."""
+    from mbsgd_core import engine
+    from mbsgd_core.measures import evaluation
+
+    experiment, i = state.experiment, state.lane
+    updates, lost = experiment.updates(i), int(state.diverged_at.max(initial=-1))
+    trace, evaluations, replay, newest, seconds = engine.snapshot(state), Evaluations.none(), Replay(), {}, 0.0
+    if evaluation.stops(experiment):
+        seen = evaluation.judge(experiment, i, 0, state.theta[0].cpu().numpy())
+        trace = trace._replace(theta=trace.theta[:1], loss=np.full((1, 1), seen.train_loss, dtype=trace.loss.dtype))
+        evaluations = Evaluations(np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy]))
+        newest = seen.shown
+        replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay
+    else:
+        seconds = pace.seconds_per_update(experiment, i)
+    over = not updates or (evaluation.stops(experiment) and lost >= 0)
+    return LaneProgress(
+        None if over else _UNDER_WAY, trace, np.zeros(1, dtype=np.int64), 0, updates, seconds, seconds, lost,
+        evaluations, replay, newest,
+    )  # fmt: skip
+
+
+def _piece(state: State, seconds: float, pace_so_far: float) -> tuple[State, LaneProgress]:
+    from mbsgd_core.measures import evaluation
+
+    stops = evaluation.stops(state.experiment)
+    return (_judged if stops else _recorded)(state, seconds, pace_so_far)
+
+
+def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LaneProgress]:
+    """A piece of a lane whose records the engine keeps; the model is judged afterwards."""
+    from mbsgd_core import engine
+
+    experiment, lane = state.experiment, state.lane
+    updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
+    end, n = perf_counter() + seconds, min(FIRST, int(seconds / max(spell, 1e-9)))
+    while True:
+        before, begun = state.update, perf_counter()
+        state, trace = engine.advance(state, max(1, n), every)
+        traces.append(trace)
+        now = perf_counter()
+        spell = (now - begun) / (state.update - before)
+        n = min(4 * max(1, n), int((end - now) / spell))
+        if n < 1 or state.update == updates:
+            break
+    over, trace = state.update == updates, engine.join(traces)
+    lost = state.diverged_at[state.diverged_at >= 0].min(initial=updates + 1)
+    return state, LaneProgress(
+        None if over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates, spell, spell,
+        int(lost) if lost <= updates else -1, Evaluations.none(), Replay(), {},
+    )  # fmt: skip
+
+
+def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProgress]:
+    """A piece of a lane that stops to be judged: theta is kept of some records, the rest is gone."""
+    from mbsgd_core import engine
+    from mbsgd_core.measures import evaluation
+
+    experiment, lane, first = state.experiment, state.lane, state.update
+    updates, when = experiment.updates(lane), evaluation.grid(experiment, lane)
+    sizes = experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
+    stride, began, spent, lost = _stride(experiment, len(when)), perf_counter(), 0.0, -1
+    rows: list[tuple[int, float, float]] = []  # update, rate, train loss
+    seen: list[tuple[float, float]] = []
+    kept: list[tuple[int, np.ndarray]] = []
+    frames: list[tuple[int, dict[str, np.ndarray]]] = []
+    newest: dict[str, np.ndarray] = {}
+    while state.update < updates and lost < 0:
+        k = int(np.searchsorted(when, state.update, side="right"))  # the next stop
+        n = int(when[k]) - state.update
+        left = seconds - (perf_counter() - began)
+        n = min(n, max(1, int(left / spell) if spell else 1))
+        before, tick = state.update, perf_counter()
+        state, trace = engine.advance(state, n, every=updates, evaluate=False)
+        took = perf_counter() - tick
+        spent, spell = spent + took, took / (state.update - before)
+        lost = int(state.diverged_at[0])
+        if state.update == when[k]:
+            theta = state.theta[0].cpu().numpy()
+            found = evaluation.judge(experiment, lane, state.update, theta)
+            if lost < 0 and engine.beyond(state, np.array([[found.train_loss]]))[0, 0]:
+                lost = state.update
+            rows.append((state.update, experiment.learning_rate(lane, state.update - 1), found.train_loss))
+            seen.append((found.test_loss, found.test_accuracy))
+            if k % stride == 0 or state.update == updates:
+                kept.append((len(rows) - 1, theta))
+            newest = found.shown or newest
+            moving = evaluation.moving(found.shown)
+            if moving and (k % _replay_stride(moving, len(when)) == 0 or state.update == updates):
+                frames.append((len(rows) - 1, moving))
+        if perf_counter() - began > seconds:
+            break
+    over = lost >= 0 or state.update == updates
+    if over and lost >= 0 and (not rows or rows[-1][0] != state.update):  # it was lost between two stops
+        rows.append((state.update, experiment.learning_rate(lane, max(state.update - 1, 0)), np.nan))
+        seen.append((np.nan, np.nan))
+    at = np.array([update for update, _, _ in rows], dtype=np.int64)
+    dtype = np.dtype(experiment.dtype)
+    loss = np.array([[value for _, _, value in rows]], dtype=dtype).reshape(1, -1)
+    if lost >= 0:
+        loss[0, at >= lost] = np.nan
+    thetas = np.array([theta for _, theta in kept], dtype=dtype).reshape(1, -1, state.theta.shape[1])
+    trace = Trace(at, engine.samples_spent(sizes, at), np.array([rate for _, rate, _ in rows]), thetas, loss)
+    tests = np.array(seen).reshape(-1, 2).T
+    return state, LaneProgress(
+        None if over else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64), state.update, updates,
+        spent / (state.update - first), (perf_counter() - began) / (state.update - first), lost,
+        Evaluations(np.arange(len(at)), *tests), Replay(tuple(k for k, _ in frames), tuple(f for _, f in frames)), newest,
+    )  # fmt: skip
 
 
 def _every(experiment: Experiment, lane: int) -> int | None:
@@ -134,62 +221,13 @@ def _every(experiment: Experiment, lane: int) -> int | None:
     return None if fits else -(-updates // most)
 
 
-def _train(state: State, seconds: float, pace: float) -> tuple[State, LaneRun]:
-    from mbsgd_core import engine
-
-    experiment, lane = state.experiment, state.lane
-    updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
-    end, n = perf_counter() + seconds, min(FIRST, int(seconds / max(pace, 1e-9)))
-    while True:
-        before, begun = state.update, perf_counter()
-        state, trace = engine.advance(state, max(1, n), every)
-        traces.append(trace)
-        now = perf_counter()
-        pace = (now - begun) / (state.update - before)
-        n = min(4 * max(1, n), int((end - now) / pace))
-        if n < 1 or state.update == updates:
-            return state, LaneRun(None, engine.join(traces), state.update, updates, 0.0, pace)
+def _stride(experiment: Experiment, records: int) -> int:
+    """Every which record's theta is kept."""
+    most = max(2, int(PATH_BYTES // (experiment.problem.parameter_count * np.dtype(experiment.dtype).itemsize)))
+    return -(-records // most)
 
 
-def _alone(experiment: Experiment, lane: int) -> Experiment:
-    """The lane alone, with numbers that take the same work and lead nowhere: dragging a knob measures nothing anew."""
-    method = experiment.lanes[lane]
-    still = method.schedule.model_copy(update={"learning_rate": 1e-9})
-    terms = {name: 0.5 for name, value in method.rule if isinstance(value, float) and value}
-    like = method.model_copy(update={"label": "", "schedule": still, "rule": method.rule.model_copy(update=terms)})
-    return experiment.model_copy(update={"start": None, "lanes": (like,)})
-
-
-@lru_cache(maxsize=256)
-def _seconds_per_update(alone: Experiment) -> float:
-    """Seconds an update: of many in one call, less a call for one, so that what a call costs is left out."""
-    updates, n = alone.updates(0), 1
-    if not updates:
-        return 0.0
-    _timed(alone, 1)  # the very first call also pays for what is made once: tensors, orders, kernels
-    one = many = _quickest(alone, 1)
-    while n < updates and many < max(TIMED, 4 * one) and one < SLOW:
-        n = min(GROWTH * n, updates)
-        many = _timed(alone, n)
-    many = _quickest(alone, n) if n > 1 else one
-    return (many - one) / (n - 1) if n > 1 and many > one else many / n
-
-
-def _quickest(alone: Experiment, n: int) -> float:
-    """The least seconds of some tries, since others use this machine too."""
-    best = _timed(alone, n)
-    for _ in range(TRIES - 1):
-        if best > SLOW:
-            break
-        best = min(best, _timed(alone, n))
-    return best
-
-
-def _timed(alone: Experiment, n: int) -> float:
-    """Seconds that n updates take without their objective."""
-    from mbsgd_core import engine
-
-    state, nothing = engine.init(alone, 0), alone.updates(0)
-    begun = perf_counter()
-    engine.advance(state, n, every=nothing)
-    return perf_counter() - begun
+def _replay_stride(frame: dict[str, np.ndarray], records: int) -> int:
+    """Every which record's frame is kept."""
+    size = sum(values.nbytes for values in frame.values())
+    return -(-records // max(2, REPLAY_BYTES // size))

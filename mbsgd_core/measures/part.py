@@ -59,6 +59,9 @@ class Part(FiniteSum):
     def test_metrics(self, theta: Tensor) -> dict[str, float]:
         return self.whole.test_metrics(theta)
 
+    def test_curves(self, theta: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        return self.whole.test_curves(theta)
+
 
 def part(total: FiniteSum, samples: int | None, seed: int) -> FiniteSum:
     """`total` itself, or the mean over so many of its samples, drawn once without replacement.

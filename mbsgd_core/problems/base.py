@@ -108,6 +108,13 @@ class FiniteSum(ABC):
         """{"test_loss", "test_accuracy"} at theta (P,), as far as the problem has a test split."""
         return {}
 
+    def test_curves(self, theta: "Tensor") -> tuple[np.ndarray, np.ndarray]:
+        """(test loss, test accuracy) at every theta (K, P): each float64 (K,), NaN where there is none."""
+        found = [self.test_metrics(row) for row in theta]
+        return tuple(  # type: ignore[return-value]
+            np.array([metrics.get(name, np.nan) for metrics in found]) for name in ("test_loss", "test_accuracy")
+        )
+
 
 class Problem(NamedItem):
     """The settings of a problem. Sizes and truths are known here without torch; `realize` makes the tensors."""

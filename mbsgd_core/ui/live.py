@@ -14,8 +14,6 @@ from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 
-PATH = "lab/live"  # where a dragged value is answered, below the app's root
-
 # In the order of the page: the rate, the momentum, the batch.
 _PARTS = {"schedule": Schedule, "rule": Rule, "sampler": Sampler}
 
@@ -60,34 +58,36 @@ def values(lane: Lane, samples: int) -> dict[str, float | None]:
     return read | dict.fromkeys(sizes, samples)
 
 
-def apply(draft: dict[str, Any], experiment: Experiment, message: dict[str, Any]) -> None:
-    """Set one live knob as the player asks: {"key", "value", "lane": index, or null for all lanes}."""
-    part, _ = declared()[message["key"]]
-    for i in _targets(experiment, part, message):
-        if message["key"] in draft["lanes"][i][part]:
-            draft["lanes"][i][part][message["key"]] = message["value"]
+def pinned(lane: Lane) -> list[str]:
+    """The knobs that make a lane BGD or SGD: its batch size is shown, and stays as it is."""
+    return [name for name, (part, _) in declared().items() if part == "sampler" and look.role(lane) != "mini"]
 
 
-def _targets(experiment: Experiment, part: str, message: dict[str, Any]) -> list[int]:
-    every = range(len(experiment.lanes))
-    if message.get("lane") is not None:
-        if message["lane"] not in every:
-            raise ExperimentError(f"given lane {message['lane']!r}; it should be 0 to {len(every) - 1}")
-        return [message["lane"]]
-    if part != "sampler":
-        return list(every)
-    # The sampler is what makes a lane BGD or SGD: together, only the mini-batch lanes change theirs.
-    mini = [i for i in every if look.role(experiment.lanes[i]) == "mini"]
-    return mini or list(every)
+def apply(experiment: Experiment, edit: dict[str, Any]) -> Experiment:
+    """The experiment after an edit on the bench.
+
+    Args:
+        edit: {"key", "value", "lane": index}, several of them as {"edits": [...]}, or {"start": [x, y]}.
+    """
+    if "start" in edit:
+        parameters = experiment.problem.parameter_count
+        if parameters > 2:
+            raise ExperimentError("a point of a projected plane names no start; choose a problem with two parameters")
+        draft = experiment.model_dump(mode="json") | {"start": list(edit["start"])[:parameters]}
+        return Experiment.model_validate(draft)
+    edits = edit.get("edits", [edit])
+    if any(one["key"] not in declared() for one in edits):
+        raise ExperimentError(f"the bench edits {', '.join(declared())}; given {edits[0]['key']!r}")
+    return experiment.with_values((one["lane"], one["key"], one["value"]) for one in edits)
 
 
 def suggested(experiment: Experiment, runner: Runner, owner: str) -> Experiment:
     """The experiment with a rate in every lane, and on a surface a noise, that suit its problem."""
     rate, noise = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
-    draft = experiment.model_dump(mode="json")
     key = next(name for name, (part, _) in declared().items() if part == "schedule")
-    for i in range(len(experiment.lanes)):
-        apply(draft, experiment, {"lane": i, "key": key, "value": rate})
-    if isinstance(experiment.problem, Surface):
-        draft["problem"]["noise"] = noise
+    changed = experiment.with_values((i, key, rate) for i in range(len(experiment.lanes)))
+    if not isinstance(experiment.problem, Surface):
+        return changed
+    draft = changed.model_dump(mode="json")
+    draft["problem"]["noise"] = noise
     return Experiment.model_validate(draft)

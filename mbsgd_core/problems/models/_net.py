@@ -230,6 +230,14 @@ class NetSum(FiniteSum):
             return {}
         return {f"test_{name}": value for name, value in self.metrics(theta, self.x_test, self.y_test).items()}
 
+    def test_curves(self, theta: "Tensor") -> tuple[np.ndarray, np.ndarray]:
+        if not len(self.y_test) or not len(theta):
+            return super().test_curves(theta)
+        loss, right = (
+            values.cpu().numpy().astype(np.float64) for values in self._evaluate(theta, self.x_test, self.y_test)
+        )
+        return loss, np.full(len(theta), np.nan) if self.loss_name == "squared" else right
+
     def gather(self, indices: "Tensor") -> Sequence[Batch]:
         return [NetBatch(each, None) for each in indices.unbind(0)]
 

@@ -1,0 +1,252 @@
+"""The channel (floor 6): the server's own addresses, by which a bench starts, follows, changes and pauses its run.
+
+A run answers with a stream of messages, each u32 length (little endian) and then a payload (figures/payload.py); a
+length of 0 says no more than that somebody is there. Streamlit's script takes no part in it: a page run costs the
+browser more than the training costs the server. Whoever asks names itself by a long random number that it made, and
+whoever knows that number finds the run again: after a reload, a broken connection, or a walk over other pages.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from math import inf
+from typing import Any, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from mbsgd_core import share
+from mbsgd_core.errors import ExperimentError, JobError, LabError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.figures.payload import message
+from mbsgd_core.jobs import pace
+from mbsgd_core.jobs.job import Job
+from mbsgd_core.jobs.results import holds
+from mbsgd_core.results.run import RunProgress, View
+from mbsgd_core.types import CLOCKS, Glance
+from mbsgd_core.ui import live
+from mbsgd_core.ui.work import runner
+
+PATH = "lab"  # of all addresses, below the app's root
+LARGEST = 100_000  # bytes of a question
+RECORDS = 3_000  # about so many of a lane are in a moving picture: those that show; at rest all are sent
+BY_ITSELF = 5.0  # seconds: what takes longer waits for a button
+HEARTBEAT = 5.0  # seconds between two signs of life
+PAUSE = 0.1  # seconds between two messages of one stream, at least
+LONGEST = 20.0  # seconds until the first picture of a change
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # a proxy must pass on what there is
+    "Content-Encoding": "identity",  # or Streamlit packs it: that takes longer than it saves with such numbers
+}
+
+
+class Question(NamedTuple):
+    """What a bench asks for."""
+
+    owner: str
+    before: Experiment  # that it shows
+    experiment: Experiment  # that it wants to see
+    view: View
+    seq: int
+    take: int
+    key: str  # of the picture that it has
+    changes: bool  # whether a knob is being moved
+    go: bool  # whether it may take long
+
+
+def routes() -> list[BaseRoute]:
+    """The addresses."""
+    answers = {"run": _run, "pause": _pause, "cursor": _cursor}
+    return [Route(f"/{PATH}/{name}", answer, methods=["POST"]) for name, answer in answers.items()]
+
+
+async def _asked(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    if len(body) > LARGEST:
+        raise ExperimentError(f"a question may have {LARGEST:,} bytes; this one has {len(body):,}")
+    asked = json.loads(body)
+    if not isinstance(asked, dict):
+        raise ExperimentError("a question is a JSON object; see assets/bench/channel.js for what one looks like")
+    return asked
+
+
+def _refused(error: Exception) -> Response:
+    if isinstance(error, LabError):
+        return PlainTextResponse(str(error)[:300], 400)
+    return PlainTextResponse("That is no question of a bench; assets/bench/channel.js shows what one looks like.", 400)
+
+
+_BAD = (LabError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+async def _run(request: Request) -> Response:
+    """{"owner", "link", "seq", "take", "key", "at", "panels", "edit", "go"} -> payloads, until the run is over."""
+    try:
+        question = await run_in_threadpool(_read, await _asked(request))
+        job = await run_in_threadpool(_job, question)
+    except _BAD as error:
+        return _refused(error)
+    messages = _change(question, job) if question.changes else _follow(question, job)
+    return StreamingResponse(messages, media_type="application/octet-stream", headers=_HEADERS)
+
+
+def _read(asked: dict[str, Any]) -> Question:
+    before, _ = share.from_query(str(asked["link"]), page=True)
+    edit = asked.get("edit")
+    after = before if edit is None else live.apply(before, edit)
+    panels = tuple(str(name) for name in asked.get("panels") or ())
+    glance = None
+    if edit is not None:
+        clock, time = asked.get("at") or (CLOCKS[0], inf)
+        glance = Glance(RECORDS, CLOCKS[CLOCKS.index(clock)], float(time))
+    return Question(
+        str(asked["owner"])[:64], before, after, View(panels, glance), int(asked["seq"]), int(asked["take"]),
+        str(asked.get("key")), edit is not None, bool(asked.get("go")),
+    )  # fmt: skip
+
+
+def _job(question: Question) -> Job:
+    experiment = question.experiment
+    held = not question.changes and not question.go and pace.guess(experiment) > BY_ITSELF
+    job = runner().submit(question.owner, experiment.to_json(), question.view, held)
+    if question.go:
+        runner().go_on(question.owner)
+    return job
+
+
+async def _change(question: Question, job: Job) -> AsyncIterator[bytes]:
+    """The first picture after a change; there is no second one, since the next change is on its way."""
+    yield await run_in_threadpool(_first, question, job)
+
+
+def _first(question: Question, job: Job) -> bytes:
+    if not job.wait(LONGEST, partial_result=True) or job.result is None:
+        return b""
+    return _framed(_payload(question, job, job.result, _kept(question, job.result.report)))
+
+
+async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
+    """Every new report on a run, and its end."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def told() -> None:
+        loop.call_soon_threadsafe(changed.set)
+
+    job.listen(told)
+    try:
+        shown: tuple[object, ...] = ()
+        while True:
+            changed.clear()
+            over, result, state = job.over, job.result, job.state
+            stamp = (id(result and result.report), state, over or round(job.progress, 2))
+            if stamp != shown and (result is not None or over):
+                shown = stamp
+                yield await run_in_threadpool(_next, question, job)
+            if over:
+                return
+            await asyncio.sleep(PAUSE)
+            try:
+                await asyncio.wait_for(changed.wait(), HEARTBEAT)
+            except TimeoutError:
+                yield _framed(b"")
+    finally:
+        job.leave(told)
+
+
+def _next(question: Question, job: Job) -> bytes:
+    result: RunProgress | None = job.result
+    if result is None:
+        return _framed(_failed(question, job))
+    if job.resting and not holds(result.report, question.view):  # nobody else draws for a run that rests
+        from mbsgd_core.jobs import tasks
+
+        args = question.experiment.to_json(), result.lanes, question.view
+        result = result._replace(report=runner().ask(question.owner, tasks.report, *args).answer(LONGEST))
+        job.tell(result=result)
+    return _framed(_payload(question, job, result, ()))
+
+
+def _payload(question: Question, job: Job, result: RunProgress, kept: "set[str] | tuple[()]") -> bytes:
+    experiment, samples = question.experiment, question.experiment.problem.sample_count
+    state = {"cancelled": "failed"}.get(job.state, job.state)
+    status = {
+        "state": state,
+        "progress": 1.0 if state == "done" else result.progress,
+        "message": job.message,
+        "left": result.left if state == "running" else None,
+        "estimate": _estimate(experiment, result),
+    }
+    return message(
+        result.report,
+        experiment,
+        seq=question.seq,
+        key=f"{result.report['key']}-{question.take}",
+        status=status,
+        link=share.to_query(experiment),
+        knobs=live.headers(samples),
+        lane_knobs=[live.values(lane, samples) for lane in experiment.lanes],
+        pinned=[live.pinned(lane) for lane in experiment.lanes],
+        kept=kept,
+    )
+
+
+def _estimate(experiment: Experiment, result: RunProgress) -> float:
+    """Seconds that the whole run takes: as measured, or guessed where nothing is trained yet."""
+    if any(lane.updates and not lane.pace for lane in result.lanes):
+        return pace.guess(experiment)
+    return sum(lane.updates * lane.pace for lane in result.lanes)
+
+
+def _failed(question: Question, job: Job) -> bytes:
+    """A run that ended before it had anything to show."""
+    from mbsgd_core.figures.payload import VERSION, pack
+
+    status = {"state": "failed", "progress": 0.0, "message": job.message, "left": None, "estimate": None}
+    return pack({"version": VERSION, "kind": "failure", "seq": question.seq, "status": status}, {})
+
+
+def _kept(question: Question, report: dict[str, Any]) -> set[str]:
+    """The arrays that a change leaves as they are: surface and data of one key, and the batches of an equal sampler."""
+    if question.key != f"{report['key']}-{question.take}":
+        return set()
+    names = {"data/x", "data/y", *(name for name in report["arrays"] if name.startswith("scene/"))}
+    if not report["problem"].get("projection"):  # else the plane follows the paths
+        names |= {"z", "xs", "ys"}
+    pairs = enumerate(zip(question.before.lanes, question.experiment.lanes, strict=True))
+    names |= {f"lane{i}/batch" for i, (old, new) in pairs if old.sampler == new.sampler}
+    return names & set(report["arrays"])
+
+
+def _framed(payload: bytes) -> bytes:
+    return len(payload).to_bytes(4, "little") + payload
+
+
+async def _pause(request: Request) -> Response:
+    """{"owner"} -> nothing: its run rests after the task that it is at."""
+    try:
+        asked = await _asked(request)
+        runner().pause(str(asked["owner"])[:64])
+    except _BAD as error:
+        return _refused(error)
+    return Response(status_code=204)
+
+
+async def _cursor(request: Request) -> Response:
+    """{"owner", "link", "indices"} -> {"lanes": [...]}: what other batches would say at a record of each lane."""
+    try:
+        return JSONResponse({"lanes": await run_in_threadpool(_at_cursor, await _asked(request))})
+    except JobError:  # overtaken by a newer question, or the server is busy: the picture stands without it
+        return JSONResponse({"lanes": []})
+    except _BAD as error:
+        return _refused(error)
+
+
+def _at_cursor(asked: dict[str, Any]) -> list[dict[str, Any] | None]:
+    experiment, _ = share.from_query(str(asked["link"]), page=True)
+    indices = [int(k) for k in asked["indices"]]
+    if len(indices) != len(experiment.lanes):
+        raise ExperimentError(f"given {len(indices)} records; one of each of the {len(experiment.lanes)} lanes")
+    return runner().at_cursor(str(asked["owner"])[:64], experiment.to_json(), indices)
