@@ -1,11 +1,11 @@
 /** The loss chart: axes by Plotly, curves on canvas; drawn faintly in full, brightly up to the cursor. */
 
 import { lossLayout } from "./axes.js";
-import { CLOCKS, times } from "./clock.js";
+import { CLOCKS, times } from "../clock.js";
 import { drawCurves } from "./curves.js";
-import { fresh, h, sheet } from "./dom.js";
+import { fresh, h, sheet } from "../dom.js";
 import { follow } from "./follow.js";
-import { traceMarker } from "./theme.js";
+import { traceMarker } from "../theme.js";
 
 const CONFIG = {
   displaylogo: false,

@@ -1,13 +1,13 @@
 /** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
 
-import { h, sheet, svg, write } from "./dom.js";
+import { h, sheet, svg, write } from "../dom.js";
 import { Draft } from "./draft.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
 import { listen } from "./pointer.js";
-import { isFull } from "./payload.js";
-import * as text from "./text.js";
-import { swatch } from "./theme.js";
+import { isFull } from "../payload.js";
+import * as text from "../text.js";
+import { swatch } from "../theme.js";
 import { Trail } from "./trail.js";
 
 /** A short line for the legend. */
