@@ -12,7 +12,7 @@ from mbsgd_core.ui.sidebar import planar_titles, plane_settings
 from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
-QUIET = {"displayModeBar": False}  # on a touch screen the bar would lie over the picture for good
+QUIET = {"displayModeBar": False, "plotlyServerURL": ""}  # a bar would lie over a touch screen's picture for good
 
 
 def experiment_of(name: str) -> Experiment:

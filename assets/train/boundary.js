@@ -1,8 +1,8 @@
 /** The decision boundary over two features: colour is the class, strength how sure the model is; points are data, those
  * of the last batch ringed. */
 
-import { fresh, h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
+import { fresh, h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
 
 // Two cues a class: colour and marker. Kept apart from the lanes' colours.
 export const CLASSES = [

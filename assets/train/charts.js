@@ -1,8 +1,8 @@
 /** Train loss, test loss and test accuracy of all lanes, against the chosen clock; a line stands where the clock is. */
 
-import { h, write } from "../player/dom.js";
-import { follow } from "../player/follow.js";
-import { count, num } from "../player/text.js";
+import { h, write } from "../bench/dom.js";
+import { follow } from "../bench/panels/follow.js";
+import { count, num } from "../bench/text.js";
 
 const CLOCKS = {
   epochs: ["epochs", (lane) => lane.arrays.update.data.map((u) => u / lane.updates_per_epoch)],

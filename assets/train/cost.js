@@ -1,8 +1,8 @@
 /** What a lane occupies: bytes by what they are for, as bars on a common scale. */
 
-import { h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
-import { swatch } from "../player/theme.js";
+import { h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
+import { swatch } from "../bench/theme.js";
 
 // Greys and one hatch: lanes have the colours, parts have the shades and their names.
 const PARTS = ["data", "parameters", "gradient", "optimizer state", "activations"];

@@ -1,7 +1,7 @@
 /** A run seen again: fetched once when the run rests; tells what each lane had learned at any time of the clock. */
 
-import { recordAt } from "../player/clock.js";
-import { unpack } from "../player/payload.js";
+import { recordAt } from "../bench/clock.js";
+import { unpack } from "../bench/payload.js";
 
 const QUICK = 3; // seconds of training: who has watched longer has seen it
 

@@ -1,7 +1,7 @@
 /** Test images with what the model takes them for, the last batch, the confusion matrix, the first layer's filters. */
 
-import { fresh, h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
+import { fresh, h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
 
 const RIGHT = "#009E73";
 const WRONG = "#D55E00";

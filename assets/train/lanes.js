@@ -1,8 +1,8 @@
 /** One region a lane: what it has learned so far, as a picture and in numbers. */
 
-import { h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
-import { swatch } from "../player/theme.js";
+import { h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
+import { swatch } from "../bench/theme.js";
 import { boundary } from "./boundary.js";
 import { batch, confusion, filters, gallery } from "./images.js";
 import { numbers } from "./numbers.js";

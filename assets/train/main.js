@@ -1,11 +1,11 @@
 /** The Train page's stage: takes payloads and lets each part draw what it knows. */
 
-import { CLOCKS, span } from "../player/clock.js";
-import { h, icon, loadPlotly, loadStyle, write } from "../player/dom.js";
-import { unpack } from "../player/payload.js";
-import * as text from "../player/text.js";
-import { readTheme } from "../player/theme.js";
-import { createTimeline } from "../player/timeline.js";
+import { CLOCKS, span } from "../bench/clock.js";
+import { h, icon, loadPlotly, loadStyle, write } from "../bench/dom.js";
+import { unpack } from "../bench/payload.js";
+import * as text from "../bench/text.js";
+import { readTheme } from "../bench/theme.js";
+import { createTimeline } from "../bench/timeline.js";
 import { createCharts } from "./charts.js";
 import { createCost } from "./cost.js";
 import { createFilm } from "./film.js";
@@ -254,7 +254,7 @@ export function render({ parentElement, data, base }) {
     stage = new Stage(parentElement);
     stages.set(parentElement, stage);
     stage.base = base;
-    stage.styled = Promise.all([loadStyle(`${base}/../player/player.css`), link(`${base}/train.css`)]);
+    stage.styled = Promise.all([loadStyle(`${base}/../bench/bench.css`), link(`${base}/train.css`)]);
   }
   stage.styled.then(() => stage.take(data));
 }

@@ -1,8 +1,8 @@
 /** What is predicted against what is true: a perfect model has all points on the line. What lies outside is counted. */
 
-import { fresh, h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
-import { traceMarker } from "../player/theme.js";
+import { fresh, h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
+import { traceMarker } from "../bench/theme.js";
 
 const EDGE = { left: 44, right: 6, top: 6, bottom: 30 };
 

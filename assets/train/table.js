@@ -1,8 +1,8 @@
 /** The verdict: one row a lane, the best of each column marked. */
 
-import { h, write } from "../player/dom.js";
-import * as text from "../player/text.js";
-import { swatch } from "../player/theme.js";
+import { h, write } from "../bench/dom.js";
+import * as text from "../bench/text.js";
+import { swatch } from "../bench/theme.js";
 
 const last = (lane, name) => lane.arrays[name].data.at(-1);
 const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : "–");

@@ -1,4 +1,4 @@
-"""The player's own files, as the browser fetches them (floor 6).
+"""The bench's own files, as the browser fetches them (floor 6).
 
 Their address holds a digest of their content, so that a browser may keep them for ever and an upgrade is never mixed
 with what it kept.
@@ -13,18 +13,18 @@ from starlette.types import Scope
 
 from mbsgd_core.ui.frame import ROOT
 
-PLAYER, TRAIN, VENDOR = (ROOT / "assets" / name for name in ("player", "train", "vendor"))
+BENCH, TRAIN, VENDOR = (ROOT / "assets" / name for name in ("bench", "train", "vendor"))
 
 
 def _digest() -> str:
     content = hashlib.blake2b(digest_size=6)
-    for file in sorted([*PLAYER.iterdir(), *TRAIN.iterdir(), *VENDOR.iterdir()]):
+    for file in sorted(file for folder in (BENCH, TRAIN, VENDOR) for file in folder.rglob("*") if file.is_file()):
         content.update(file.name.encode() + file.read_bytes())
     return content.hexdigest()
 
 
 BASE = f"lab/{_digest()}"
-PLOTLY = "../vendor/plotly-cartesian.min.js"  # relative to the player's files
+PLOTLY = "../vendor/plotly-cartesian.min.js"  # relative to the bench's files
 
 
 class _Kept(StaticFiles):
@@ -38,4 +38,4 @@ class _Kept(StaticFiles):
 
 def mounts() -> list[Mount]:
     """Where the server serves them."""
-    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (PLAYER, TRAIN, VENDOR)]
+    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (BENCH, TRAIN, VENDOR)]

@@ -1,4 +1,4 @@
-"""The player's server half (floor 6): mounts assets/player as one component and hands it one binary payload.
+"""The player's server half (floor 6): mounts assets/bench as one component and hands it one binary payload.
 
 The component's own script is a few lines; the modules, the style and plotly.js are static files that the browser
 keeps (see files.py). Nothing comes from another host.
@@ -27,13 +27,13 @@ def preload() -> str:
     plotly.js is only fetched: running it takes so long that the player draws its first picture before. The page may be
     hosted below a sub-path: it is found from where Streamlit's own entry script came from.
     """
-    modules = json.dumps(sorted(file.name for file in files.PLAYER.glob("*.js")))
+    modules = json.dumps(sorted(file.relative_to(files.BENCH).as_posix() for file in files.BENCH.rglob("*.js")))
     return f"""
 const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
-const base = root + "{files.BASE}/player";
+const base = root + "{files.BASE}/bench";
 {modules}.forEach(file => import(`${{base}}/${{file}}`));
 import(base + "/dom.js").then(dom => {{
-  dom.loadStyle(base + "/player.css");
+  dom.loadStyle(base + "/bench.css");
   dom.fetchEarly(new URL("{files.PLOTLY}", base + "/").href);
 }});
 """

@@ -23,7 +23,7 @@ from mbsgd_core.ui.work import runner
 REFRESH = 0.6  # seconds between two looks at a survey
 ROWS, COLUMNS = 5, 9  # of the data's table
 IMAGES, IMAGES_A_ROW, ZOOM = 40, 20, 28  # shown of a data set of images; pixels of a side, about
-QUIET = {"displayModeBar": False}
+QUIET = {"displayModeBar": False, "plotlyServerURL": ""}
 KINDS: dict[surveys.Kind, str] = {
     "pca": "through the paths (PCA)",
     "random": "two random directions around the end of the first lane",

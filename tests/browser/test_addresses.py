@@ -72,7 +72,7 @@ def test_a_question_too_large_is_refused(app: str):
     assert status == 413 and b"100,000" in answer
 
 
-@pytest.mark.parametrize("file, kind", [("player/main.js", "javascript"), ("player/player.css", "css")])
+@pytest.mark.parametrize("file, kind", [("bench/main.js", "javascript"), ("bench/bench.css", "css")])
 def test_the_players_files_may_be_kept_for_ever(app: str, file: str, kind: str):
     with urllib.request.urlopen(f"{app}/{files.BASE}/{file}", timeout=10) as answer:
         assert kind in answer.headers["Content-Type"] and "immutable" in answer.headers["Cache-Control"]

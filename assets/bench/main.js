@@ -3,12 +3,12 @@
 import { recordAt, span, CLOCKS } from "./clock.js";
 import { createControls } from "./controls.js";
 import { createCursor } from "./cursor.js";
-import { createDataPlot } from "./dataplot.js";
+import { createDataPlot } from "./panels/fit.js";
 import { h, loadPlotly, loadStyle } from "./dom.js";
 import { Gate } from "./gate.js";
-import { createLoss } from "./loss.js";
+import { createLoss } from "./panels/loss.js";
 import { createPage } from "./page.js";
-import { createPanels } from "./panels.js";
+import { createPanels } from "./panels/index.js";
 import { lanesOf, samePicture, unpack } from "./payload.js";
 import { readTheme } from "./theme.js";
 import { createTimeline } from "./timeline.js";
@@ -312,7 +312,7 @@ function keepOwn({ header, arrays }, before) {
 export async function render(component) {
   const { data, parentElement, base } = component;
   if (!data?.byteLength) return;
-  const ready = loadStyle(`${base}/player.css`);
+  const ready = loadStyle(`${base}/bench.css`);
   let player = players.get(parentElement);
   if (!player) {
     await ready;

@@ -1,6 +1,6 @@
 /** The axes of the loss chart: ranges that stay put while a slider is dragged. Pure functions. */
 
-import { CLOCKS } from "./clock.js";
+import { CLOCKS } from "../clock.js";
 
 const MARGIN = { l: 52, r: 10, t: 6, b: 36 };
 

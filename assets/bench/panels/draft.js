@@ -3,9 +3,9 @@
  * The charts' script takes a good part of a second to start; a first look need not wait for it.
  */
 
-import { fresh, h } from "./dom.js";
+import { fresh, h } from "../dom.js";
 import { LEVELS, MARGIN, levels } from "./surface.js";
-import { traceMarker } from "./theme.js";
+import { traceMarker } from "../theme.js";
 
 /** Plotly's "Cividis", in equal steps. */
 const CIVIDIS = (

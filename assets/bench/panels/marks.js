@@ -1,8 +1,8 @@
 /** What is drawn at the cursor of a panel: start, head, gradients, other batches, covariance, divergence. */
 
-import { fresh } from "./dom.js";
-import { isFull } from "./payload.js";
-import { traceMarker } from "./theme.js";
+import { fresh } from "../dom.js";
+import { isFull } from "../payload.js";
+import { traceMarker } from "../theme.js";
 
 const REACH = 62; // px of the longest arrow over all panels
 const HALO = "rgba(255,255,255,.95)";

@@ -1,9 +1,9 @@
 /** The data in original units: the current batch lit up, and the current fit. */
 
-import { fresh, h, sheet } from "./dom.js";
-import { batchAt, isFull } from "./payload.js";
-import * as text from "./text.js";
-import { swatch, traceMarker } from "./theme.js";
+import { fresh, h, sheet } from "../dom.js";
+import { batchAt, isFull } from "../payload.js";
+import * as text from "../text.js";
+import { swatch, traceMarker } from "../theme.js";
 
 const PAD = { left: 46, right: 8, top: 8, bottom: 32 };
 

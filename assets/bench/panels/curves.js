@@ -1,6 +1,6 @@
 /** Loss curves on a canvas: decimated for display only, by the lowest and highest value of each pixel column. */
 
-import { dashOf } from "./theme.js";
+import { dashOf } from "../theme.js";
 
 const CROWDED = 800; // points; beyond, several share a pixel column, and dashes would drown
 

@@ -1,13 +1,14 @@
 /** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
 
-import { h, sheet, svg, write } from "./dom.js";
+import { h, sheet, svg, write } from "../dom.js";
 import { Draft } from "./draft.js";
 import { arrowScale, DASHES, drawMarks } from "./marks.js";
 import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
 import { listen } from "./pointer.js";
-import { isFull } from "./payload.js";
-import * as text from "./text.js";
-import { swatch } from "./theme.js";
+import { isFull } from "../payload.js";
+import * as text from "../text.js";
+import { swatch } from "../theme.js";
+import { leaveTabOrder, settings } from "./toolbar.js";
 import { Trail } from "./trail.js";
 
 /** A short line for the legend. */
@@ -165,16 +166,10 @@ export function createPanels(player) {
   async function paintSurfaces() {
     const { Plotly } = player;
     const traces = surfaceTraces(player);
-    const config = {
-      displaylogo: false,
-      displayModeBar: player.narrow ? false : "hover",
-      scrollZoom: false,
-      responsive: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"],
-    };
     await Promise.all(
       panels.map(async (panel) => {
-        await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), config);
+        await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), settings(player.narrow));
+        leaveTabOrder(panel.chart);
         if (panel.ready) return;
         panel.ready = true;
         panel.draft.remove();

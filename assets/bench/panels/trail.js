@@ -1,6 +1,6 @@
 /** One lane's path over its surface: exact iterates joined by straight lines, appended as they are played. */
 
-import { fresh, sheet } from "./dom.js";
+import { fresh, sheet } from "../dom.js";
 
 const CHUNK = 200; // points a stroke: long self-crossing strokes are slow in software
 const CROWDED = 600; // updates; beyond, the path is drawn with hairlines

@@ -1,7 +1,7 @@
 /** "At the cursor": the numbers of each lane's current iterate. */
 
 import { h, write } from "./dom.js";
-import { batchAt } from "./payload.js";
+import { batchAt, isFull } from "./payload.js";
 import * as text from "./text.js";
 import { swatch } from "./theme.js";
 
@@ -20,12 +20,13 @@ function angle(lane, k) {
 function batchText(lane, k) {
   if (k > lane.last) return "diverged";
   if (lane.update[k] >= lane.updates) return "run over";
-  const size = lane.sizes[lane.update[k] % Math.max(1, lane.sizes.length)];
-  if (size === lane.samples) return `all ${text.count(size)}`;
+  if (isFull(lane)) return `all ${text.count(lane.samples)}`;
   const batch = batchAt(lane, k);
-  if (!batch) return text.plural(size, "sample");
+  if (!batch) return text.plural(lane.sizes[lane.update[k] % Math.max(1, lane.sizes.length)], "sample");
   const first = Array.from(batch.subarray(0, FEW), (i) => `#${i}`).join(" ");
-  return batch.length > FEW ? `${first} … of ${text.count(batch.length)}` : first;
+  const listed = batch.length > FEW ? `${first} … of ${text.count(batch.length)}` : first;
+  const different = new Set(batch).size;
+  return different < batch.length ? `${listed}, ${text.count(different)} different` : listed;
 }
 
 const ROWS = [

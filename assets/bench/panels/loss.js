@@ -1,17 +1,12 @@
 /** The loss chart: axes by Plotly, curves on canvas; drawn faintly in full, brightly up to the cursor. */
 
 import { lossLayout } from "./axes.js";
-import { CLOCKS, times } from "./clock.js";
+import { CLOCKS, times } from "../clock.js";
 import { drawCurves } from "./curves.js";
-import { fresh, h, sheet } from "./dom.js";
+import { fresh, h, sheet } from "../dom.js";
 import { follow } from "./follow.js";
-import { traceMarker } from "./theme.js";
-
-const CONFIG = {
-  displaylogo: false,
-  responsive: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d"],
-};
+import { traceMarker } from "../theme.js";
+import { leaveTabOrder, settings } from "./toolbar.js";
 
 /** Makes the loss chart. */
 export function createLoss(player) {
@@ -87,11 +82,9 @@ export function createLoss(player) {
     }
     shown = stamp;
     moving = true;
-    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], layout, {
-      ...CONFIG,
-      displayModeBar: player.narrow ? false : "hover",
-    }).then(() => {
+    player.Plotly.react(chart, [{ type: "scatter", x: [null], y: [null] }], layout, settings(player.narrow)).then(() => {
       moving = false;
+      leaveTabOrder(chart);
       if (!ready) {
         ready = true;
         listen();

@@ -82,8 +82,15 @@ export function batchAt(lane, k) {
   return start + size <= lane.batch.length ? lane.batch.subarray(start, start + size) : null;
 }
 
-/** Whether every batch of a lane is all the data: then there are no other batches. */
-export const isFull = (lane) => lane.sizes[0] === lane.samples;
+/**
+ * Whether every batch of a lane is all the data, each sample once: then there are no other batches. As many draws as
+ * there are samples do not make a full batch: drawn with replacement, some come twice and others not at all.
+ */
+export function isFull(lane) {
+  lane.full ??=
+    lane.role === "bgd" || (lane.sizes[0] === lane.samples && new Set(batchAt(lane, 0)).size === lane.samples);
+  return lane.full;
+}
 
 /** Whether two payloads show the same surface, number by number. */
 export function samePicture(a, b) {
