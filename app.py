@@ -8,6 +8,6 @@ from mbsgd_core.ui import server, uploads
 app = App("app.py", lifespan=server.lifespan, routes=server.routes(), middleware=uploads.middleware())
 
 if __name__ == "__main__":
-    from mbsgd_core.ui.compare import main
+    from mbsgd_core.ui.bench import main
 
     main()

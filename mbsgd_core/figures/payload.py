@@ -133,7 +133,13 @@ def message(
 
 def _scene(scene: Scene, rows: int) -> dict[str, Any]:
     counts = {"train": scene.train_rows, "test": scene.test_rows, "all": rows}
-    return {"kind": scene.kind, "classes": list(scene.classes), "axes": list(scene.axes), "rows": counts, "device": scene.device}
+    return {
+        "kind": scene.kind,
+        "classes": list(scene.classes),
+        "axes": list(scene.axes),
+        "rows": counts,
+        "device": scene.device,
+    }
 
 
 def _curves(arrays: Mapping[str, np.ndarray]) -> list[str]:

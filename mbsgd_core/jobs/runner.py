@@ -21,7 +21,7 @@ from mbsgd_core.jobs import run, tasks
 from mbsgd_core.jobs.job import Chain, Job
 from mbsgd_core.jobs.results import Results, holds
 from mbsgd_core.jobs.slots import BACK, FRONT, Slot, ready
-from mbsgd_core.results.run import RunProgress, View
+from mbsgd_core.results.run import EVERYTHING, RunProgress, View
 
 RETRIES = 2  # of a task whose worker died
 GRACE = 0.25  # seconds that a cancelled task is given to end by itself
@@ -86,7 +86,7 @@ class Runner:
         for slot in self.slots:
             slot.kill()
 
-    def submit(self, owner: Hashable, experiment_json: str, view: View = View(), held: bool = False) -> Job:
+    def submit(self, owner: Hashable, experiment_json: str, view: View = EVERYTHING, held: bool = False) -> Job:
         """Run an experiment, or find the run of it that the owner has; the owner's older run is cancelled.
 
         Args:
@@ -153,7 +153,7 @@ class Runner:
         name: Hashable,
         chain: Callable[[Job], Chain],
         experiment_json: str | None = None,
-        view: View = View(),
+        view: View = EVERYTHING,
         held: bool = False,
     ) -> Job:
         """Run any chain of tasks.

@@ -11,11 +11,14 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs.job import Chain, Job
-from mbsgd_core.jobs.looks import SAMPLES
-from mbsgd_core.jobs.training import CHUNK, Course, experiment_of
+from mbsgd_core.jobs.run import CHUNK
+from mbsgd_core.jobs.tasks import experiment_of
+from mbsgd_core.results.run import LaneProgress
 from mbsgd_core.types import Trace
 
 Kind = Literal["pca", "random"]
+SAMPLES = 1_000  # training rows that a landscape is a mean over, at most
+RECORDS = 120  # of a path that is surveyed, about: as many as show
 FINE, ROUGH = 33, 17  # points along a side; the rough one where a point takes long
 DEAR = 4e10  # operations of all points, from where on it is rough
 STOPS = 16  # of a lane's path where instruments are read
@@ -35,14 +38,16 @@ class Reading(NamedTuple):
     formula: str  # of the edge
 
 
-def traces(lanes: Sequence[Course]) -> tuple[Trace, ...]:
-    """The kept iterates of each lane with the losses that were seen there."""
-    found = []
-    for lane in lanes:
-        rows = lane.looks[lane.at]
-        counts = rows[:, :2].astype(np.int64).T
-        found.append(Trace(counts[0], counts[1], np.full(len(rows), np.nan), lane.path[None], rows[None, :, 3]))
-    return tuple(found)
+def paths(lanes: Sequence[LaneProgress]) -> tuple[Trace, ...]:
+    """The iterates of each lane that are surveyed, run 0 alone."""
+    return tuple(_thinned(lane.path) for lane in lanes)
+
+
+def _thinned(path: Trace) -> Trace:
+    kept = np.unique(np.linspace(0, len(path.update) - 1, RECORDS).round().astype(int))
+    return Trace(
+        path.update[kept], path.samples[kept], path.learning_rate[kept], path.theta[:1, kept], path.loss[:1, kept]
+    )
 
 
 def size(experiment: Experiment) -> int:
@@ -51,38 +56,38 @@ def size(experiment: Experiment) -> int:
     return FINE if experiment.problem.flops * rows * FINE**2 <= DEAR else ROUGH
 
 
-def landscape(experiment_json: str, lanes: Sequence[Course], kind: Kind, job: Job) -> Chain:
+def landscape(experiment_json: str, lanes: Sequence[LaneProgress], kind: Kind, job: Job) -> Chain:
     """The loss in a plane; the job's `result` is the newest measures.landscape.Landscape."""
     job.tell(patient=True)
-    found = yield survey, (experiment_json, traces(lanes), kind)
+    found = yield survey, (experiment_json, paths(lanes), kind)
     while found.progress < 1:
         job.tell(progress=found.progress, result=found, seconds=None)
         found = yield explore, (experiment_json, found, CHUNK)
     return found
 
 
-def instruments(experiment_json: str, lanes: Sequence[Course], noise: bool, curvature: bool, job: Job) -> Chain:
+def instruments(experiment_json: str, lanes: Sequence[LaneProgress], noise: bool, curvature: bool, job: Job) -> Chain:
     """Readings along the paths, lane by lane in turn; the job's `result` is a list of them."""
     job.tell(patient=True)
-    places = [(i, k) for i, lane in enumerate(lanes) for k in stops(lane)]
-    places.sort(key=lambda place: lanes[place[0]].looks[lanes[place[0]].at[place[1]], 0])
+    walked = paths(lanes)
+    places = [(i, k) for i, path in enumerate(walked) for k in stops(path)]
+    places.sort(key=lambda place: walked[place[0]].update[place[1]])
     found: list[Reading] = []
     for i, k in places:
         job.tell(progress=len(found) / len(places), result=list(found), seconds=None)
-        lane, search = lanes[i], None
-        update = int(lane.looks[lane.at[k], 0])
-        reading, search = yield read, (experiment_json, i, update, lane.path[k], noise, curvature)
+        theta, search = walked[i].theta[0, k], None
+        reading, search = yield read, (experiment_json, i, int(walked[i].update[k]), theta, noise, curvature)
         while search is not None:
             job.tell(seconds=None)
-            sharpness, search = yield sharpen, (experiment_json, lane.path[k], search)
+            sharpness, search = yield sharpen, (experiment_json, theta, search)
             reading = reading._replace(sharpness=sharpness)
         found.append(reading)
     return found
 
 
-def stops(lane: Course) -> list[int]:
-    """Which of the kept iterates are read, the finite ones among them."""
-    sound = np.flatnonzero(np.isfinite(lane.path).all(1))
+def stops(path: Trace) -> list[int]:
+    """Which of a path's records are read, the finite ones among them."""
+    sound = np.flatnonzero(np.isfinite(path.theta[0]).all(1))
     return sound[np.unique(np.linspace(0, len(sound) - 1, STOPS).round().astype(int))].tolist() if len(sound) else []
 
 

@@ -110,7 +110,9 @@ def _start(state: State) -> LaneProgress:
     if evaluation.stops(experiment):
         seen = evaluation.judge(experiment, i, 0, state.theta[0].cpu().numpy())
         trace = trace._replace(theta=trace.theta[:1], loss=np.full((1, 1), seen.train_loss, dtype=trace.loss.dtype))
-        evaluations = Evaluations(np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy]))
+        evaluations = Evaluations(
+            np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy])
+        )
         newest = seen.shown
         replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay
     else:
@@ -204,10 +206,11 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     thetas = np.array([theta for _, theta in kept], dtype=dtype).reshape(1, -1, state.theta.shape[1])
     trace = Trace(at, engine.samples_spent(sizes, at), np.array([rate for _, rate, _ in rows]), thetas, loss)
     tests = np.array(seen).reshape(-1, 2).T
+    replay = Replay(tuple(k for k, _ in frames), tuple(frame for _, frame in frames))
     return state, LaneProgress(
         None if over else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64), state.update, updates,
         spent / (state.update - first), (perf_counter() - began) / (state.update - first), lost,
-        Evaluations(np.arange(len(at)), *tests), Replay(tuple(k for k, _ in frames), tuple(f for _, f in frames)), newest,
+        Evaluations(np.arange(len(at)), *tests), replay, newest,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
-from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, View
+from mbsgd_core.results.run import EVERYTHING, Evaluations, LaneProgress, Replay, View
 from mbsgd_core.types import Glance, Trace
 
 GRID, MOVING_GRID = 80, 56  # a plane that follows the paths is computed anew for every picture
@@ -58,7 +58,9 @@ def first_panels(experiment: Experiment) -> tuple[str, ...]:
     return ("path", "fit") if both else offered[:1]
 
 
-def report(experiment: Experiment, lanes: Sequence[LaneProgress], view: View = View(), size: int = GRID) -> dict[str, Any]:
+def report(
+    experiment: Experiment, lanes: Sequence[LaneProgress], view: View = EVERYTHING, size: int = GRID
+) -> dict[str, Any]:
     """What is shown of a finished or unfinished run.
 
     Args:
@@ -237,7 +239,9 @@ def _lane(
     found = _diagnosis(experiment, i, lane, known)
     row = verdict.verdict(experiment, i, trace, seconds, known.value, goal, start_noise(experiment, i), found)
     runs = trace.loss.shape[0]
-    curves = trace.loss[0][:, None] if drawn is None else np.column_stack([drawn.project(trace.theta[0]), trace.loss[0]])
+    curves = (
+        trace.loss[0][:, None] if drawn is None else np.column_stack([drawn.project(trace.theta[0]), trace.loss[0]])
+    )
     kept, close = np.arange(len(curves)), np.arange(len(curves))
     if glance is not None:
         here = cursor(glance, trace, experiment.updates_per_epoch(i), seconds)

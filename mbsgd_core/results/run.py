@@ -59,7 +59,7 @@ class LaneProgress(NamedTuple):
     update: int  # updates made since the start
     updates: int  # ... and planned
     seconds_per_update: float  # of training alone: without records, objective and pictures
-    pace: float  # seconds an update, all in
+    pace: float  # seconds an update, all in, on average
     diverged_at: int  # the first bad update, the earliest of all runs; -1: it is sound
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
@@ -75,10 +75,12 @@ class LaneProgress(NamedTuple):
         # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
         quicker = bool(piece.seconds_per_update) and piece.diverged_at < 0
         seconds = self.seconds_per_update or piece.seconds_per_update
+        made = piece.update - self.update
         return piece._replace(
             trace=trace,
             kept=np.concatenate([self.kept, piece.kept + records]),
             seconds_per_update=min(seconds, piece.seconds_per_update) if quicker else seconds,
+            pace=(self.pace * self.update + piece.pace * made) / max(piece.update, 1),
             diverged_at=self.diverged_at if self.diverged_at >= 0 else piece.diverged_at,
             evaluations=self.evaluations.grown(piece.evaluations, records),
             replay=self.replay.grown(piece.replay, records),
@@ -117,6 +119,9 @@ class View(NamedTuple):
 
     panels: tuple[str, ...] = ()  # by name; (): those that the problem shows first
     glance: Glance | None = None  # for a picture that moves; None: everything
+
+
+EVERYTHING = View()
 
 
 class RunProgress(NamedTuple):

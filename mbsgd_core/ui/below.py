@@ -1,31 +1,53 @@
-"""What stands below the player on Compare (floor 6): what differs, the fit in original units, how to read it."""
+"""What stands below the bench (floor 6): what differs, what is measured on request, the data, how to read it."""
 
-from typing import Any
+from collections.abc import Callable
+
+import streamlit as st
 
 from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.problems.models._linear import LinearModel
+from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import name_of
-from mbsgd_core.ui import frame
+from mbsgd_core.ui import frame, surveys
+from mbsgd_core.ui.data import data
 from mbsgd_core.ui.fits import original_fits
 from mbsgd_core.ui.tables import table
+from mbsgd_core.ui.work import runner
 
 _PARTS = ("sampler", "rule", "schedule")
 
 
-def below(experiment: Experiment, result: dict[str, Any] | None) -> None:
-    """Draw it; `result` is the finished run, None while it goes on."""
-    box = frame.section("What differs between the lanes", "box/differences")
-    if box.open:
-        with box:
-            differences(experiment)
-    if result is not None and isinstance(experiment.problem, LinearModel):
-        box = frame.section("The fit in original units", "box/units")
+def below(experiment: Experiment) -> None:
+    """Draw it; closed boxes cost nothing."""
+    boxes: dict[str, tuple[str, Callable[[Experiment], None]]] = {
+        "box/differences": ("What differs between the lanes", differences)
+    }
+    if isinstance(experiment.problem, DataProblem):
+        boxes |= {
+            "box/landscape": ("The path in parameter space", surveys.landscape),
+            "box/instruments": ("Gradient, noise and curvature along the path", surveys.instruments),
+            "box/data": ("The data", data),
+        }
+    if isinstance(experiment.problem, LinearModel):
+        boxes["box/units"] = "The fit in original units", _fits
+    boxes["box/reading"] = "How to read this page", _reading
+    for key, (label, draw) in boxes.items():
+        box = frame.section(label, key)
         if box.open:
             with box:
-                original_fits(experiment, [run.trace.theta[0, -1] for run in result["lanes"]])
-    box = frame.section("How to read this page", "box/reading")
-    if box.open:
-        box.markdown((frame.ROOT / "assets" / "text" / "compare.md").read_text("utf-8"))
+                draw(experiment)
+
+
+def _fits(experiment: Experiment) -> None:
+    known = runner().known(experiment.to_json())
+    if known is None:
+        st.caption("Nothing is trained yet: this is the fit of a finished run. Open this box again then.")
+        return
+    original_fits(experiment, [lane.path.theta[0, -1] for lane in known.lanes])
+
+
+def _reading(_: Experiment) -> None:
+    st.markdown((frame.ROOT / "assets" / "text" / "bench.md").read_text("utf-8"))
 
 
 def differences(experiment: Experiment) -> None:

@@ -13,12 +13,12 @@ from starlette.types import Scope
 
 from mbsgd_core.ui.frame import ROOT
 
-BENCH, TRAIN, VENDOR = (ROOT / "assets" / name for name in ("bench", "train", "vendor"))
+BENCH, VENDOR = (ROOT / "assets" / name for name in ("bench", "vendor"))
 
 
 def _digest() -> str:
     content = hashlib.blake2b(digest_size=6)
-    for file in sorted(file for folder in (BENCH, TRAIN, VENDOR) for file in folder.rglob("*") if file.is_file()):
+    for file in sorted(file for folder in (BENCH, VENDOR) for file in folder.rglob("*") if file.is_file()):
         content.update(file.name.encode() + file.read_bytes())
     return content.hexdigest()
 
@@ -38,4 +38,4 @@ class _Kept(StaticFiles):
 
 def mounts() -> list[Mount]:
     """Where the server serves them."""
-    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (BENCH, TRAIN, VENDOR)]
+    return [Mount(f"/{BASE}/{folder.name}", _Kept(directory=folder)) for folder in (BENCH, VENDOR)]

@@ -7,7 +7,7 @@ import streamlit as st
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import presets, session
 from mbsgd_core.ui.frame import HOME
-from mbsgd_core.ui.player import preload
+from mbsgd_core.ui.preload import preload
 
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {

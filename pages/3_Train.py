@@ -1,5 +1,0 @@
-"""Train: data sets and networks, learnt in the background."""
-
-from mbsgd_core.ui.train import main
-
-main()
