@@ -176,7 +176,7 @@ def _payload(question: Question, job: Job, result: RunProgress, kept: "set[str] 
         "state": state,
         "progress": 1.0 if state == "done" else result.progress,
         "message": job.message,
-        "left": result.left if state == "running" else None,
+        "left": (result.left or None) if state == "running" else None,  # not measured yet: not said
         "estimate": _estimate(experiment, result),
     }
     return message(
