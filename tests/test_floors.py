@@ -19,14 +19,14 @@ FLOORS = {
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),
     **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
-    **dict.fromkeys(["ui", "training", "sweeping", "fetching", "terminal", "__main__"], 6),
+    **dict.fromkeys(["ui", "cli", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }
 BLIND = (1, 5)  # siblings on these floors do not know each other
-TORCH_FREE = {part for part, floor in FLOORS.items() if floor in (0, 1, 2, 5, 6, 7)} - {"training", "sweeping"}
-WORKER = f"{CORE}/jobs/preload.py"  # imported by the processes that train, and by nobody else
-WITH_TORCH = ("engine", "kernels", "measures", "training", "sweeping", "jobs.preload")
-HEAVY = ("torch", *(f"{CORE}.{name}" for name in WITH_TORCH))
+TORCH_FREE = {part for part, floor in FLOORS.items() if floor in (0, 1, 2, 5, 6, 7)}
+LATE = ("jobs.preload", "cli.run", "cli.sweep")  # by name, where work is done: by a worker, for a command
+HEAVY = ("torch", *(f"{CORE}.{name}" for name in ("engine", "kernels", "measures", *LATE)))
+WITH_TORCH = {f"{CORE}/{name.replace('.', '/')}.py" for name in LATE}
 FILES = [*ROOT.glob(f"{CORE}/**/*.py"), *ROOT.glob("*.py"), *ROOT.glob("pages/*.py")]
 
 
@@ -66,7 +66,7 @@ def test_imports_go_down_only(path):
         assert package != "streamlit" or FLOORS.get(here, 0) >= 6, f"{here} imports streamlit"
         assert package != "plotly" or here in ("figures", "export"), f"{here} imports plotly"
         assert package != "pickle" or here == "jobs", f"{here} imports pickle"
-    if here in TORCH_FREE and path.relative_to(ROOT).as_posix() != WORKER:
+    if here in TORCH_FREE and path.relative_to(ROOT).as_posix() not in WITH_TORCH:
         heavy = [name for name in imports(tree, top_only=True) if name.startswith(HEAVY)]
         assert not heavy, f"{here} imports torch when it is imported, by {heavy}"
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mbsgd_core import engine
-from mbsgd_core.__main__ import main
+from mbsgd_core import __version__, engine
+from mbsgd_core.cli.main import COMMANDS, main
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.share import from_query, to_query
 from tests.contract.test_experiment import EXAMPLE, changed
@@ -389,3 +390,18 @@ def test_ctrl_c_keeps_the_cells_that_are_there(write, tmp_path, monkeypatch, cap
     assert line["cells"] == 3 and seen.err == "mbsgd_core: interrupted\n"
     with np.load(out) as saved:
         assert np.isfinite(saved["lane0/final_loss"][0, :, 0]).tolist() == [True] * 3 + [False] * 2
+
+
+def test_a_command_is_a_file_with_options_and_a_way_to_execute_them():
+    shared = {"__init__", "main", "arguments", "terminal"}
+    assert {path.stem for path in (ROOT / "mbsgd_core" / "cli").glob("*.py")} - shared == set(COMMANDS)
+    for name in COMMANDS:
+        module = import_module(f"mbsgd_core.cli.{name}")
+        assert callable(module.options) and callable(module.execute)
+
+
+def test_help_names_every_command_and_every_option():
+    told = shell("--help")
+    assert told.returncode == 0 and all(name in told.stdout for name in COMMANDS)
+    assert "--every" in shell("run", "--help").stdout and "--target" in shell("sweep", "--help").stdout
+    assert shell("--version").stdout == f"mbsgd {__version__}\n"

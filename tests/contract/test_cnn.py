@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from mbsgd_core import engine
-from mbsgd_core.__main__ import main
+from mbsgd_core.cli.main import main
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import cost

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mbsgd_core import engine, kernels
-from mbsgd_core.__main__ import main
+from mbsgd_core.cli.main import main
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.problems.base import FiniteSum, Place

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mbsgd_core import engine, kept, kernels, training
+from mbsgd_core import engine, kept, kernels
+from mbsgd_core.cli import run
 from mbsgd_core.engine import lane, plan
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import looks
@@ -66,8 +67,8 @@ def runs_of(e: Experiment) -> list:
         whole = engine.join([lane.snapshot(engine.init(e, i)), *traces])
         tensors = [state.theta, *(value for value in state.rule_state if isinstance(value, torch.Tensor)), *heard]
         where = {tensor.device.type for tensor in tensors}
-        spoken = list(training._batch_losses(engine.init(e, i), 2))
-        found.append([where, tensors, list(whole), state.diverged_at, training.report(state, whole, 0.0), spoken])
+        spoken = list(run._batch_losses(engine.init(e, i), 2))
+        found.append([where, tensors, list(whole), state.diverged_at, run.report(state, whole, 0.0), spoken])
     return near(found)
 
 

@@ -23,7 +23,7 @@ from mbsgd_core.problems.datasets.base import Dataset
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1_000_000
 # Runs the command line, and says with how much memory at most. Linux' getrusage would count what the parent had, too.
-PEAK = "import sys; from mbsgd_core.__main__ import main; status = main(sys.argv[1:]); "
+PEAK = "import sys; from mbsgd_core.cli.main import main; status = main(sys.argv[1:]); "
 PEAK += "print(open('/proc/self/status').read(), file=sys.stderr); sys.exit(status)"
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from mbsgd_core.__main__ import main
+from mbsgd_core.cli.main import main
 from mbsgd_core.errors import DataError, JobCancelled
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._mnist_download import fetch

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mbsgd_core import engine
-from mbsgd_core.__main__ import main
+from mbsgd_core.cli.main import main
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import scale
 from tests.oracle._networks import DIGITS_NETWORK, centred_digits

@@ -1,4 +1,4 @@
-"""Writes assets/data/*.npz, so that the app never imports scikit-learn. By hand: python -m tests.make_data [NAME ...]
+"""Writes assets/data/*.npz, so that the app never imports scikit-learn. By hand: python -m tools.make_data [NAME ...]
 
 `mnist` needs the four files in the folder MBSGD_DATA; `mnist_1d` needs its authors' package (pip install mnist1d).
 """

@@ -1,8 +1,8 @@
 """The command "run" (floor 6): train all lanes, report them, save their trajectories."""
 
+import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from mbsgd_core import engine
-from mbsgd_core.errors import LabError
+from mbsgd_core.cli.arguments import add_experiment, must_be_writable, read_experiment, whole_number
+from mbsgd_core.cli.terminal import draw_bar, plain
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.terminal import draw_bar, plain
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
@@ -23,23 +23,25 @@ LARGE_FLOPS, LARGE_SUM = 2e8, 1e7  # of a network's update; of the samples times
 REPORT_EVERY = 100  # updates between two lines of --verbose, at most
 
 
-def run(experiment: Experiment, out: Path | None, every: int | None, quiet: bool, verbose: bool) -> None:
-    """Train every lane; one JSON object a lane on standard output.
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    add_experiment(parser)
+    parser.add_argument("--out", metavar="FILE.npz", type=Path, help="save the trajectories")
+    parser.add_argument("--every", metavar="N", type=whole_number, help="keep updates 0, N, 2N ... and the last")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--verbose", action="store_true", help="show the running batch loss every 100 updates")
 
-    Args:
-        experiment: all of it.
-        out: the npz file for the trajectories, or None.
-        every: which updates to keep, as in `engine.records`.
-        quiet: draw no progress bar.
-        verbose: show the running batch loss instead of the bar.
-    """
+
+def execute(given: argparse.Namespace) -> None:
+    """Train every lane; one JSON object a lane on standard output, the trajectories in the file of --out."""
+    experiment, out, verbose = read_experiment(given.experiment), given.out, given.verbose
     if out is not None:
         must_be_writable(out)
     if not _large(experiment):
         torch.set_num_threads(1)  # waking a second thread would cost more than the work
     arrays: dict[str, np.ndarray] = {"experiment": np.array(experiment.to_json())}
     for i in range(len(experiment.lanes)):
-        state, trace, seconds = train(experiment, i, every, bar=not (quiet or verbose), losses=verbose)
+        state, trace, seconds = train(experiment, i, given.every, bar=not (given.quiet or verbose), losses=verbose)
         print(json.dumps(report(state, trace, seconds), allow_nan=False), flush=True)
         if out is not None:
             arrays |= {f"lane{i}/{name}": getattr(trace, name) for name in Trace._fields}
@@ -82,8 +84,7 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
             draw_bar(experiment.lanes[lane].label, state.update, updates)
     if bar:
         print(file=sys.stderr)
-    joined = [np.concatenate(parts, axis=int(i > 2)) for i, parts in enumerate(zip(*traces, strict=True))]
-    return state, Trace(*joined), seconds
+    return state, engine.join(traces), seconds
 
 
 def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
@@ -144,10 +145,3 @@ def _batch_losses(state: State, count: int) -> Iterator[float]:
 def _mean(values: np.ndarray) -> float | None:
     mean = float(values.mean()) if len(values) else math.nan
     return mean if math.isfinite(mean) else None
-
-
-def must_be_writable(path: Path) -> None:
-    """LabError, before any work is done, where a file for --out cannot be written."""
-    place = path if path.exists() else path.parent
-    if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
-        raise LabError(f"--out: {path} cannot be written; give a file in a folder that exists and is yours")

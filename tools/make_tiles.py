@@ -1,11 +1,13 @@
-"""Draw the small picture of every preset from its real run: python -m tests.make_tiles; the files are committed.
+"""Draw the small picture of every preset from its real run: python -m tools.make_tiles [NAME ...].
 
-Level lines of the true objective where theta has two coordinates, and each lane's first run on top; of several runs
-the end points too. Drawn again only when a preset changes.
+Where the loss surface is the subject (presets of the home page): level lines of the true objective where theta has two
+coordinates, and each lane's first run on top; of several runs the end points too. Where training is (those of Train):
+each lane's objective over its budget, on a log scale. The files are committed; drawn again when a preset changes.
 """
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,38 @@ WIDTH, HEIGHT, EDGE = 122, 52, 5
 COLUMNS, ROWS = 25, 11  # of the grid under the level lines
 GROUND, LINES = "#00224e", ("#35456c", "#575c6d", "#7d7c78", "#a59c74")  # Cividis, low to high
 POINTS, ENDS = 93, 10  # of all paths together; end points of a lane
+RECORDS = 34  # of a loss curve
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
+    """Draw these presets by the names of their files, or all."""
     torch.set_num_threads(1)
-    for file in sorted(FOLDER.glob("*.json")):
-        experiment = Experiment.model_validate(json.loads(file.read_text())["experiment"])
-        file.with_suffix(".svg").write_text(tile(experiment))
+    for file in sorted(FOLDER.glob("**/*.json")):
+        if not names or file.stem in names:
+            experiment = Experiment.model_validate(json.loads(file.read_text())["experiment"])
+            draw = loss_curves if file.parent.name == "train" else paths_on_the_surface
+            file.with_suffix(".svg").write_text(draw(experiment))
 
 
-def tile(experiment: Experiment) -> str:
-    """The picture as SVG text."""
+def loss_curves(experiment: Experiment) -> str:
+    """Every lane's objective over its budget, as SVG text."""
+    curves = []
+    for i in range(len(experiment.lanes)):
+        updates = experiment.updates(i)
+        trace = engine.run(experiment, i, every=max(1, -(-updates // (RECORDS - 1))))[1]
+        loss = trace.loss[0]
+        known = np.isfinite(loss) & (loss > 0)
+        curves.append(np.stack([trace.update[known] / updates, np.log(loss[known])], axis=1))
+    every = np.concatenate(curves)[:, 1]
+    low, high = every.min(), every.max()
+    scale = [WIDTH - 2 * EDGE, -(HEIGHT - 2 * EDGE) / (high - low or 1)]
+    rules = "".join(f"M0 {round(2 * HEIGHT * share)}h{2 * WIDTH}" for share in (0.25, 0.5, 0.75))
+    ground = [f'<path d="{rules}" stroke="{LINES[0]}" stroke-width="1.6"/>']
+    return svg(experiment, ground, [EDGE + (points - [0, high]) * scale for points in curves])
+
+
+def paths_on_the_surface(experiment: Experiment) -> str:
+    """Every lane's path, on the surface itself or on a plane laid through them, as SVG text."""
     traces = [engine.run(experiment, i)[1] for i in range(len(experiment.lanes))]
     total = engine.finite_sum(experiment)
     paths = [sound(trace.theta[0]) for trace in traces]
@@ -46,24 +69,37 @@ def tile(experiment: Experiment) -> str:
         share = (points - [x0, y1]) / [x1 - x0, y0 - y1]
         return np.clip(EDGE + share * [WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE], -40, 160)
 
+    ground = list(contours(total, x0, x1, y0, y1)) if total.parameters == 2 else []
+    most = min(40, POINTS // len(flat)) if experiment.runs == 1 else 22
+    dots = [pixels(last) for last in ends] if experiment.runs > 1 else []
+    return svg(experiment, ground, [pixels(thin(path, most)) for path in flat], dots)
+
+
+def svg(
+    experiment: Experiment, ground: Sequence[str], lines: Sequence[np.ndarray], dots: Sequence[np.ndarray] = ()
+) -> str:
+    """The picture: one line and its head a lane, in the lane's colour.
+
+    Args:
+        experiment: whose lanes they are.
+        ground: elements that lie under the lines.
+        lines: of each lane, (n, 2) in pixels of the tile.
+        dots: of each lane, (k, 2) in pixels, or nothing.
+    """
     # Whole numbers of half pixels keep the file small.
     parts = [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{GROUND}"/>']
     parts.append('<g transform="scale(.5)" fill="none" stroke-linejoin="round" stroke-linecap="round">')
-    if total.parameters == 2:
-        parts += contours(total, x0, x1, y0, y1)
-    most = min(40, POINTS // len(flat)) if experiment.runs == 1 else 22
-    shown = [pixels(thin(path, most)) for path in flat]
-    parts.append(f'<path d="{"".join(map(line, shown))}" stroke="#fff" stroke-width="5" stroke-opacity=".8"/>')
-    looks = look.looks(experiment.lanes)
-    for i, (points, style) in enumerate(zip(shown, looks, strict=True)):
-        parts.append(f'<path data-lane="{i + 1}" d="{line(points)}" stroke="{style.color}" stroke-width="3.2"/>')
-    for last, style in zip(ends, looks, strict=True):
-        if experiment.runs > 1:
-            dots = "".join(f"M{2 * x:.0f} {2 * y:.0f}h0" for x, y in pixels(last))
-            parts.append(f'<path d="{dots}" stroke="{style.color}" stroke-width="5"/>')
-    for points, style in zip(shown, looks, strict=True):
+    parts += ground
+    parts.append(f'<path d="{"".join(map(line, lines))}" stroke="#fff" stroke-width="5" stroke-opacity=".8"/>')
+    colours = [style.color for style in look.looks(experiment.lanes)]
+    for i, (points, colour) in enumerate(zip(lines, colours, strict=True)):
+        parts.append(f'<path data-lane="{i + 1}" d="{line(points)}" stroke="{colour}" stroke-width="3.2"/>')
+    for points, colour in zip(dots, colours, strict=False):
+        d = "".join(f"M{2 * x:.0f} {2 * y:.0f}h0" for x, y in points)
+        parts.append(f'<path d="{d}" stroke="{colour}" stroke-width="5"/>')
+    for points, colour in zip(lines, colours, strict=True):
         x, y = points[-1]
-        parts.append(f'<circle cx="{2 * x:.0f}" cy="{2 * y:.0f}" r="5" fill="{style.color}" stroke="#fff"/>')
+        parts.append(f'<circle cx="{2 * x:.0f}" cy="{2 * y:.0f}" r="5" fill="{colour}" stroke="#fff"/>')
     parts.append("</g>")
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} aria-hidden="true">{"".join(parts)}</svg>\n'
@@ -156,4 +192,4 @@ def chains(z: np.ndarray) -> Iterator[list[tuple[float, float]]]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,5 +1,6 @@
 """The command "sweep" (floor 6): train all lanes in every cell of a grid, say where it went best, save the grid."""
 
+import argparse
 import json
 import math
 import sys
@@ -13,37 +14,41 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.axes import Axis, changes, find, validated
+from mbsgd_core.cli.arguments import add_experiment, must_be_writable, read_experiment, whole_number
+from mbsgd_core.cli.terminal import draw_bar
 from mbsgd_core.engine import Part, Sweep, SweepState
 from mbsgd_core.errors import ExperimentError, LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.terminal import draw_bar
 from mbsgd_core.texts import parse
-from mbsgd_core.training import must_be_writable
 
 BAR_SECONDS = 0.1  # between two movements of the bar
 COUNT = 10_000  # values of an axis at most
 SYNTAX = "NAME=FIRST:LAST:COUNT, NAME=FIRST:LAST:COUNT:log or NAME=V1,V2,V3"
 
 
-def run(
-    experiment: Experiment, x: str, y: str | None, target: str | None, out: Path | None, every: int | None, quiet: bool
-) -> None:
-    """Compute every cell; one JSON object a lane on standard output.
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    add_experiment(parser)
+    parser.add_argument("--x", metavar="AXIS", required=True, help=f"a knob and its values: {SYNTAX}")
+    parser.add_argument("--y", metavar="AXIS", help="the same for a second knob")
+    parser.add_argument("--target", metavar="LOSS", help="count the updates until the loss is this low")
+    parser.add_argument("--out", metavar="FILE.npz", type=Path, help="save losses, steps and divergence of every cell")
+    parser.add_argument("--every", metavar="N", type=whole_number, help="look at updates 0, N, 2N ... and the last")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    Args:
-        experiment: its lanes are the methods, its runs the repetitions of each cell.
-        x, y: the axes as texts, see `read_axis`; y may be None.
-        target: a number as text, or None: the loss whose first update is asked for.
-        out: the npz file for the grid, or None.
-        every: which updates are looked at, as in `engine.sweep`.
-        quiet: draw no progress bar.
+
+def execute(given: argparse.Namespace) -> None:
+    """Compute every cell; one JSON object a lane on standard output, the grid in the file of --out.
+
+    The experiment's lanes are the methods, its runs the repetitions of each cell.
     """
-    texts = {"--x": x} | ({"--y": y} if y is not None else {})
+    experiment, out = read_experiment(given.experiment), given.out
+    texts = {"--x": given.x} | ({"--y": given.y} if given.y is not None else {})
     axes = [read_axis(experiment, option, text) for option, text in texts.items()]
     if len({name for name, _ in axes}) < len(axes):
         raise LabError(f"--x and --y are both {axes[0][0]}; give two different knobs")
-    loss = None if target is None else _number(target, "--target")
-    state = engine.sweep_init(experiment, dict(axes), loss, every)
+    loss = None if given.target is None else _number(given.target, "--target")
+    state = engine.sweep_init(experiment, dict(axes), loss, given.every)
     if out is not None:
         must_be_writable(out)
     problem = experiment.problem
@@ -52,7 +57,7 @@ def run(
     parts: list[Part] = []
     try:
         while not state.finished:
-            state = _lane(state, parts, quiet)
+            state = _lane(state, parts, given.quiet)
     finally:  # Ctrl-C keeps what is there
         if out is not None and parts:
             _save(out, state, parts)

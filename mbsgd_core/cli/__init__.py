@@ -1,0 +1,1 @@
+"""The command line (floor 6): `main`, and one file a command."""
