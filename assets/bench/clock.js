@@ -8,12 +8,12 @@ function samplesAfter(lane, u) {
   return each ? Math.floor(u / each) * lane.before[each] + lane.before[u % each] : u;
 }
 
-/** The clocks a person may choose from, in the order of the menu. */
+/** The clocks a person may choose from, in the order of the page. */
 export const CLOCKS = {
-  epochs: { label: "epochs", title: "epoch", of: (lane, u) => u / lane.updates_per_epoch },
   updates: { label: "updates", title: "update", of: (lane, u) => u },
   samples: { label: "samples", title: "samples spent", of: samplesAfter },
-  seconds: { label: "seconds", title: "seconds (measured)", of: (lane, u) => u * lane.seconds_per_update },
+  epochs: { label: "epochs", title: "epoch", of: (lane, u) => u / lane.updates_per_epoch },
+  seconds: { label: "seconds", title: "seconds (measured)", of: (lane, u) => u * (lane.seconds_per_update ?? 0) },
 };
 
 /** The clock's time of each record of a lane; made once, kept on the lane. */

@@ -29,44 +29,57 @@ function batchText(lane, k) {
   return different < batch.length ? `${listed}, ${text.count(different)} different` : listed;
 }
 
+/** The newest look at the test rows that is not later than record k. */
+function seen(lane, values, k) {
+  if (!lane.seen || !values) return NaN;
+  let i = lane.seen.length - 1;
+  while (i >= 0 && lane.seen[i] > k) i -= 1;
+  return i < 0 ? NaN : values[i];
+}
+
+const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : "–");
+const degrees = (x) => (Number.isFinite(x) ? `${x.toFixed(x < 10 ? 1 : 0)}°` : "–");
+
+/** Name, meaning, how a lane's record is read, and the lane's array without which there is nothing to read. */
 const ROWS = [
-  ["loss", "Full objective at the iterate", (lane, k) => text.steady(lane.loss[k])],
-  ["rate", "Learning rate of the update that led here", (lane, k) => text.num(lane.rate?.[k])],
-  ["|full gradient|", "Length of the full gradient (grey arrow)", (lane, k) => text.steady(norm(lane.gradient, k))],
+  ["loss", "Full objective at the iterate", (lane, k) => text.steady(lane.loss[k]), "loss"],
+  ["test loss", "Mean loss of the test rows", (lane, k) => text.steady(seen(lane, lane.testLoss, k)), "testLoss"],
+  [
+    "test accuracy",
+    "Share of the test rows that are right",
+    (lane, k) => percent(seen(lane, lane.testAccuracy, k)),
+    "testAccuracy",
+  ],
+  ["rate", "Learning rate of the update that led here", (lane, k) => text.num(lane.rate?.[k]), "rate"],
+  [
+    "|full gradient|",
+    "Length of the full gradient (grey arrow)",
+    (lane, k) => text.steady(norm(lane.gradient, k)),
+    "gradient",
+  ],
   [
     "|batch gradient|",
     "Length of the gradient of the next batch (coloured arrow)",
     (lane, k) => text.steady(norm(lane.batchGradient, k)),
+    "batchGradient",
   ],
+  ["angle", "Between the two", (lane, k) => degrees(angle(lane, k)), "batchGradient"],
   [
-    "angle",
-    "Between the two",
-    (lane, k) => {
-      const a = angle(lane, k);
-      return Number.isFinite(a) ? `${a.toFixed(a < 10 ? 1 : 0)}°` : "–";
-    },
+    "out of plane",
+    "Distance of the iterate from the plane shown",
+    (lane, k) => text.steady(lane.outOfPlane?.[k]),
+    "outOfPlane",
   ],
-  ["next batch", "Indices of the samples of the next update", batchText],
-];
-const PLANE = [
-  "out of plane",
-  "Distance of the iterate from the plane shown",
-  (lane, k) => text.steady(lane.outOfPlane?.[k]),
+  ["next batch", "Indices of the samples of the next update", batchText, "update"],
 ];
 
 /** Makes the instruments. */
-export function createCursor(player) {
+export function createCursor(bench) {
   const table = h("table", { class: "mb-numbers" });
   const notes = h("div", { class: "mb-remarks" });
   const element = h(
     "section",
     { class: "mb-cursor", "aria-label": "At the cursor" },
-    h(
-      "header",
-      { class: "mb-head" },
-      h("strong", {}, "At the cursor"),
-      h("span", { class: "mb-note" }, "arrows: grey full, coloured batch"),
-    ),
     h("div", { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Numbers at the cursor" }, table),
     notes,
   );
@@ -78,7 +91,7 @@ export function createCursor(player) {
       name,
       title,
       read,
-      boxes: player.lanes.map(() => h("td", {})),
+      boxes: bench.lanes.map(() => h("td", {})),
     }));
     table.replaceChildren(
       h(
@@ -88,7 +101,7 @@ export function createCursor(player) {
           "tr",
           {},
           h("th", {}, h("span", { class: "mb-hidden" }, "Quantity")),
-          player.lanes.map((lane) => h("th", { scope: "col" }, swatch(lane), h("span", {}, lane.label))),
+          bench.lanes.map((lane) => h("th", { scope: "col" }, swatch(lane), h("span", {}, lane.label))),
         ),
       ),
       h(
@@ -101,9 +114,9 @@ export function createCursor(player) {
 
   function update() {
     // While a knob is dragged the remarks are about another run: out of sight, but in their place, or all would jump.
-    notes.classList.toggle("mb-gone", player.short);
-    const rows = player.lanes.some((lane) => lane.outOfPlane) ? [...ROWS, PLANE] : ROWS;
-    const now = JSON.stringify([rows.length, player.lanes.map((lane) => [lane.label, lane.color])]);
+    notes.classList.toggle("mb-gone", bench.short);
+    const rows = ROWS.filter(([, , , needs]) => bench.lanes.some((lane) => lane[needs]));
+    const now = JSON.stringify([rows.map(([name]) => name), bench.lanes.map((lane) => [lane.label, lane.color])]);
     if (now === shape) return;
     shape = now;
     build(rows);
@@ -111,13 +124,13 @@ export function createCursor(player) {
 
   /** Reads the numbers; while it plays, a few times a second. */
   function draw() {
-    if (!player.legible) return;
+    if (!bench.legible) return;
     for (const { read, boxes } of cells) {
-      player.lanes.forEach((lane, i) => write(boxes[i], read(lane, player.records[i])));
+      bench.lanes.forEach((lane, i) => write(boxes[i], read(lane, bench.records[i])));
     }
-    if (player.short) return;
-    const remarks = player.lanes
-      .map((lane, i) => [lane.label, player.cursorInfo(i)?.text])
+    if (bench.short) return;
+    const remarks = bench.lanes
+      .map((lane, i) => [lane.label, bench.cursorInfo(i)?.text])
       .filter(([, remark]) => remark);
     const said = JSON.stringify(remarks);
     if (notes.dataset.said === said) return;

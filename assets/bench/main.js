@@ -1,130 +1,184 @@
-/** The player: takes payloads, holds the clock, and lets each instrument draw what it knows. */
+/** The bench: shows the pictures that come, holds the clock, and lets each instrument draw what it knows. */
 
-import { recordAt, span, CLOCKS } from "./clock.js";
-import { createControls } from "./controls.js";
+import { Channel } from "./channel.js";
 import { createCursor } from "./cursor.js";
-import { createDataPlot } from "./panels/fit.js";
 import { h, loadPlotly, loadStyle } from "./dom.js";
-import { Gate } from "./gate.js";
-import { createLoss } from "./panels/loss.js";
+import { createHandles } from "./handles.js";
+import { createHeadline } from "./headline.js";
+import { ownerOf } from "./owner.js";
 import { createPage } from "./page.js";
 import { createPanels } from "./panels/index.js";
-import { lanesOf, samePicture, unpack } from "./payload.js";
+import { createDataPlot } from "./panels/fit.js";
+import { createLoss } from "./panels/loss.js";
+import { samePicture, unpack } from "./payload.js";
+import * as states from "./state.js";
+import { createTabs } from "./tabs.js";
 import { readTheme } from "./theme.js";
 import { createTimeline } from "./timeline.js";
 import { createVerdict } from "./verdict.js";
+import { viewQuery } from "./view.js";
 
-const NARROW = 640; // px
-const REST = 200; // ms the cursor must rest before the program is asked about it
+const NARROW = 520; // px, as in the style
+const REST = 200; // ms the cursor must rest before the server is asked about it
 const READ = 100; // ms between two changes of the numbers while it plays or is dragged: faster, nobody can read them
-const POLL = 150; // ms between two questions while a run is in progress
-const players = new WeakMap();
+const FRESH = 5000; // ms in which a picture that has come plays by itself
 
-class Player {
-  constructor(parent) {
-    this.gate = new Gate(
-      (bytes) => this.take({ data: bytes }),
-      () => (this.at < this.end ? [this.clock, this.at] : null),
-    );
-    this.lanes = [];
-    this.records = []; // of each lane, at the cursor
-    this.at = 0; // the clock's time
-    this.end = 0;
-    this.clock = "epochs";
-    this.playing = false;
-    this.ready = false;
-    this.debug = window.__mbPlayer = {
-      frames: 0,
-      updates: 0,
-      seq: -1,
-      painted: -1,
-      updateMs: [],
-      ready: {},
-      state: this,
-      busy: () => !this.gate.idle || this.gate.dragging || this.debug.painted < this.debug.seq,
-      link: () => this.header.link,
-    };
+class Bench {
+  constructor() {
+    this.state = states.first();
+    this.base = ""; // where these files lie
+    this.Plotly = null;
+    this.booting = null; // the promise of it
+    this.ready = false; // a first frame was drawn
+    this.theme = null;
+    this.narrow = false;
+    this.frame = 0; // that was asked for
+    this.frames = 0; // drawn
+    this.painted = null; // the newest picture that was drawn
+    this.told = null; // the newest picture that was put into words
+    this.read = 0; // when the numbers changed last
+    this.later = 0; // timer of their next change
+    this.rest = 0; // timer of the cursor
+    this.asked = ""; // the newest question about it
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = h("div", { class: "mb-root", tabindex: -1 });
+    this.channel = new Channel(ownerOf(tabStorage(), window), this, (...request) => fetch(...request));
+    this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
+    this.headline = createHeadline(this);
     this.page = createPage(this);
-    this.controls = createControls(this);
     this.panels = createPanels(this);
     this.timeline = createTimeline(this);
     this.loss = createLoss(this);
+    this.handles = createHandles(this);
+    this.verdict = createVerdict(this);
     this.cursor = createCursor(this);
     this.data = createDataPlot(this);
-    this.verdict = createVerdict(this);
+    this.tabs = createTabs(this, [
+      { name: "verdict", label: "Verdict", element: this.verdict.element },
+      { name: "cursor", label: "At the cursor", element: this.cursor.element },
+      { name: "data", label: "Data", element: this.data.element },
+      { name: "describe", label: "Describe", element: this.page.words },
+    ]);
     this.root.append(
-      this.page.top,
-      this.controls.element,
-      this.page.bar,
-      this.page.alarm,
-      this.panels.element,
-      this.page.caption,
-      this.timeline.element,
       h(
         "div",
-        { class: "mb-below" },
+        { class: "mb-bench" },
+        this.headline.element,
+        this.page.lesson,
+        h("div", { class: "mb-pictures" }, this.panels.element, this.page.caption),
+        this.timeline.element,
         this.loss.element,
-        h("div", { class: "mb-side" }, this.cursor.element, this.data.element),
+        this.handles.element,
+        this.tabs.element,
       ),
-      this.verdict.element,
-      this.page.details,
+      this.page.bar,
     );
+    this.listen();
+  }
+
+  listen() {
     this.root.addEventListener("keydown", (event) => {
-      if (event.target.closest("input, select, textarea, summary, .mb-scroll")) return;
+      if (event.target.closest("input, select, textarea, summary, [role=tab], .mb-scroll")) return;
       if (event.key === " " && event.target.closest("button")) return;
       this.timeline.keys(event);
     });
-    this.root.addEventListener("pointerdown", () => (this.touched = true), true);
-    this.root.addEventListener("keydown", () => (this.touched = true), true);
+    for (const name of ["pointerdown", "keydown"])
+      this.root.addEventListener(name, () => this.change({ touched: true }), true);
     this.root.addEventListener("transitionend", (event) => {
       if (event.target === this.root) this.retheme();
     });
     new ResizeObserver(() => this.resize()).observe(this.root);
-    parent.append(this.root);
   }
 
+  get header() {
+    return this.state.picture?.header ?? null;
+  }
+  get arrays() {
+    return this.state.picture?.arrays ?? {};
+  }
+  get lanes() {
+    return this.state.lanes;
+  }
+  get ghost() {
+    return this.state.ghost;
+  }
+  get records() {
+    return this.state.records;
+  }
+  get clock() {
+    return this.state.clock;
+  }
+  get at() {
+    return this.state.at;
+  }
+  get end() {
+    return this.state.end;
+  }
+  get playing() {
+    return this.state.playing;
+  }
+  get legible() {
+    return this.state.legible;
+  }
+  get short() {
+    return this.state.short;
+  }
+  get touched() {
+    return this.state.touched;
+  }
+  get view() {
+    return this.state.view;
+  }
   get reduced() {
     return this.still.matches;
   }
+  get dragging() {
+    return this.channel.dragging;
+  }
 
-  /** Takes a payload and shows it. */
-  async take(component) {
-    const begun = performance.now();
-    this.base = component.base ?? this.base;
-    const before = this.payload;
-    const payload = unpack(component.data);
-    const short = Boolean(before && !payload.header.live); // an answer to a drag: the page does not know of it yet
-    if (short && !keepOwn(payload, before)) return this.gate.pass(payload.header.seq);
-    this.short = short;
-    this.payload = payload;
-    Object.assign(this, payload);
-    const newKey = before?.header.key !== payload.header.key;
-    const atEnd = !before || this.at >= this.end;
-    const share = this.end ? this.at / this.end : 1;
-    this.lanes = lanesOf(payload);
-    if (!before || before.header.clock !== this.header.clock)
-      this.clock = CLOCKS[this.header.clock] ? this.header.clock : "epochs";
-    this.end = span(this.lanes, this.clock);
-    if (newKey) {
-      this.timeline.pause();
-      this.touched = false;
-      this.due = this.header.autoplay ? performance.now() : null;
+  change(news) {
+    Object.assign(this.state, news);
+  }
+
+  /** Shows the component in its place, and what the page asks for in it. */
+  mount({ parentElement, base, root, setTriggerValue }, page) {
+    this.base = base;
+    const moved = this.root.parentElement !== parentElement;
+    const before = this.state.page;
+    this.change(states.mounted(this.state, page));
+    if (moved) {
+      parentElement.append(this.root);
+      // A keyboard begins here and not at the top of the page, unless it is somewhere already.
+      if (document.activeElement === document.body && !page.embed) this.root.focus({ preventScroll: true });
     }
-    this.at = atEnd || newKey ? this.end : Math.min(this.end, this.playing ? share * this.end : this.at);
-    this.gate.connect(component, this.header);
-    if (before?.header.theme !== this.header.theme || !this.theme) this.theme = readTheme(this.root, this.header);
-    this.seek(this.at, { quiet: true });
-    this.controls.update();
+    if (moved || before?.theme !== page.theme) this.theme = readTheme(this.root, page);
+    this.page.mounted();
+    this.tabs.update();
     this.timeline.update();
+    this.channel.mount({ root, setTriggerValue }, page);
+    const { picture } = this.channel;
+    if (picture && picture !== this.state.picture) this.take(picture, false);
+    else if (moved && picture) this.retheme();
+    this.changed();
+  }
+
+  /** Takes a picture and shows it. While another page of the app is in sight, it waits in the channel. */
+  async take(picture, short) {
+    if (!this.root.isConnected) return;
+    const before = this.state.picture;
+    const newKey = before?.header.key !== picture.header.key;
+    if (newKey) this.timeline.pause();
+    this.change(states.taken(this.state, picture, short, performance.now()));
+    this.page.alarm("");
+    this.timeline.update();
+    this.handles.update();
     this.cursor.update();
     this.data.update();
     if (!short) this.tell();
-    const change = { newKey, newPicture: !samePicture(before, payload) };
+    const change = { newKey, newPicture: !samePicture(before, picture) };
     const painted = this.panels.update(change);
     this.loss.update(change);
-    this.finishTake(begun);
+    this.changed();
+    this.invalidate();
     if (!this.Plotly || change.newPicture) {
       await (this.Plotly ? painted : this.boot());
       this.invalidate();
@@ -137,90 +191,89 @@ class Player {
   async boot() {
     this.narrow = this.root.clientWidth < NARROW;
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    const { plotly } = this.header;
+    const { plotly } = this.state.page;
     this.booting ??= loadPlotly(
       /^(https?:)?\/\//.test(plotly) || plotly.startsWith("/")
         ? plotly
         : new URL(plotly, new URL(`${this.base}/`, location.href)).href,
-    );
+    ).catch((error) => {
+      this.booting = null; // the next picture may try again
+      this.page.alarm(error.message);
+    });
     const Plotly = await this.booting;
-    this.debug.ready.plotly = performance.now();
-    if (this.Plotly) return;
+    if (this.Plotly || !Plotly) return;
     this.Plotly = Plotly;
     await this.panels.repaint();
-    this.loss.update({ newKey: true });
-    this.debug.ready.first = performance.now();
-  }
-
-  finishTake(begun) {
-    this.debug.seq = this.header.seq;
-    this.invalidate();
-    this.debug.updateMs.push(performance.now() - begun);
-    if (this.debug.updateMs.length > 500) this.debug.updateMs.shift();
-    clearTimeout(this.poller);
-    if (this.header.status.state === "running" && !this.short)
-      this.poller = setTimeout(() => this.root.isConnected && this.gate.send("poll", {}), POLL);
+    this.loss.update({ newKey: true, newPicture: true });
+    this.root.dataset.charts = "ready";
   }
 
   /** Plays by itself: once on arrival of a picture, and after a click has moved the start. */
   begin() {
-    if (!this.Plotly || this.header.status.state === "running") return;
-    const clicked = this.clicked && this.header.seq >= this.clicked;
-    const fresh = this.due && !this.touched && performance.now() - this.due < 5000;
+    const { due, touched, clicked, short } = this.state;
+    if (!this.Plotly || !this.header || this.header.status.state === "running") return;
+    const fresh = due !== null && !touched && performance.now() - due < FRESH;
     if ((clicked || fresh) && !this.reduced && this.lanes.some((lane) => lane.records > 1)) this.timeline.start(true);
-    this.due = null;
-    if (clicked) this.clicked = null;
+    this.change({ due: null, clicked: clicked && !short && this.channel.dragging });
   }
 
   /** Moves the cursor to time t. A preview (hover) asks nobody about it. */
-  seek(t, { preview = false, quiet = false } = {}) {
-    this.at = Math.min(this.end, Math.max(0, t));
-    this.lanes.forEach((lane, i) => (this.records[i] = recordAt(lane, this.clock, this.at)));
-    this.records.length = this.lanes.length;
-    if (quiet) return;
+  seek(t, { preview = false } = {}) {
+    this.change(states.sought(this.state, t));
     if (!this.playing) {
-      this.legible = true;
+      this.change({ legible: true });
       this.timeline.draw(); // at once: assistive technology reads it
     }
     this.invalidate();
     if (!preview && !this.playing) this.settled();
   }
 
+  /** The cursor moves on while it plays. */
+  advance(time) {
+    this.change(states.sought(this.state, this.at + time));
+  }
+
   /** Says in words and numbers what is shown. */
   tell() {
-    if (this.told === this.payload) return;
-    this.told = this.payload;
+    const { picture } = this.state;
+    if (this.told === picture) return;
+    this.told = picture;
     this.page.update();
+    this.headline.update();
     this.verdict.update();
+    this.tabs.update();
   }
 
   /** Draws one frame now. */
   paint() {
     const time = performance.now();
-    this.legible = !(this.playing || this.short) || time - (this.read ?? 0) > READ;
+    this.change({ legible: !(this.playing || this.short) || time - this.read > READ });
     clearTimeout(this.later);
     if (this.legible) {
       this.read = time;
       this.tell();
     } else this.later = setTimeout(() => this.invalidate(), READ);
-    this.lanes.forEach((lane, i) => (this.records[i] = recordAt(lane, this.clock, this.at)));
-    this.panels.draw();
-    this.timeline.draw();
-    this.loss.draw();
-    this.cursor.draw();
-    this.data.draw(this.short);
-    this.debug.frames += 1;
+    if (this.lanes.length) {
+      this.panels.draw();
+      this.timeline.draw();
+      this.loss.draw();
+      this.cursor.draw();
+      this.data.draw(this.short);
+    }
     this.ready = true;
-    this.debug.ready.seen ??= time;
-    if (this.debug.painted !== this.header.seq) this.debug.updates += 1;
-    this.debug.painted = this.header.seq;
+    this.frames += 1;
+    if (this.painted === this.state.picture) return;
+    this.painted = this.state.picture;
+    this.changed();
+    const { seq } = this.header;
+    this.root.dispatchEvent(new CustomEvent("mbsgd:painted", { detail: { seq, frames: this.frames }, bubbles: true }));
   }
 
   /** Draws one frame soon; many calls make one frame. */
   invalidate() {
-    if (this.frame || this.playing || !this.lanes.length) return;
+    if (this.frame || this.playing || !this.state.picture) return;
     this.frame = requestAnimationFrame(() => {
-      this.frame = null;
+      this.frame = 0;
       this.paint();
     });
   }
@@ -229,54 +282,111 @@ class Player {
     this.timeline.pause();
   }
 
-  /** A knob is being turned: the whole paths are shown at once. */
-  turning() {
-    this.due = null;
-    if (!this.playing) return;
-    this.timeline.pause();
-    this.seek(this.end);
-  }
-
-  /** The cursor rests: asks the program for other batches and their covariance there, once. */
-  settled() {
-    clearTimeout(this.rest);
-    this.rest = setTimeout(() => {
-      if (!this.touched && !this.reduced) return; // a first look shows the bare paths
-      if (this.playing || this.short || this.gate.dragging || this.header.status.state === "running") return;
-      if (!this.root.isConnected) return;
-      const indices = Array.from(this.records);
-      const question = JSON.stringify([this.header.link, this.header.key, indices]);
-      if (question === this.asked || this.lanes.every((_, i) => this.cursorInfo(i))) return;
-      this.asked = question;
-      this.gate.send("cursor", { indices });
-    }, REST);
-  }
-
-  /** What the program said about lane i at the cursor; null while it plays or has moved on. */
-  cursorInfo(i) {
-    const info = this.playing ? null : this.header.cursor?.lanes?.[i];
-    return info && info.index === this.records[i] && info.gradient ? info : null;
+  /** Changes the experiment that is shown, by hand. */
+  edit(kind, edit) {
+    this.change({ due: null });
+    if (this.playing) {
+      this.timeline.pause(); // the whole paths are shown at once
+      this.seek(this.end);
+    }
+    this.channel.edit(kind, edit);
+    this.changed();
   }
 
   /** A click on a surface: a new common start. */
   start({ x, y }) {
-    this.gate.send("start", { x, y });
-    this.clicked = this.gate.seq + (this.gate.waiting.has("start") ? 1 : 0);
+    if (this.header.problem.projection) return; // a point of a projected plane names no start
+    this.change({ clicked: true });
+    this.edit("start", { start: [x, y] });
+  }
+
+  /** The cursor rests: asks the server for other batches and their covariance there, once. */
+  settled() {
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      const { touched, playing, short, stale, records, lanes } = this.state;
+      if (!touched && !this.reduced) return; // a first look shows the bare paths
+      if (playing || short || stale || !this.channel.idle || !this.root.isConnected) return;
+      if (this.header.status.state !== "done" || !lanes.some((lane) => lane.theta)) return;
+      const question = JSON.stringify([this.header.link, this.header.key, records]);
+      if (question === this.asked || lanes.every((_, i) => this.cursorInfo(i))) return;
+      this.asked = question;
+      this.channel.ask(records);
+    }, REST);
+  }
+
+  /** What the server said about lane i at the cursor; null while it plays or has moved on. */
+  cursorInfo(i) {
+    return states.infoOf(this.state, i);
   }
 
   setClock(clock) {
-    const share = this.end ? this.at / this.end : 1;
-    this.clock = clock;
-    this.end = span(this.lanes, clock);
+    this.change(states.reclocked(this.state, clock));
     this.timeline.update();
     this.loss.reclock();
+    this.headline.update();
     this.verdict.update();
-    this.seek(share * this.end);
+    this.seek(this.at);
+  }
+
+  /** Looks in another way: other panels, axes, tab or speed. */
+  changeView(news) {
+    this.change({ view: { ...this.view, ...news } });
+    this.tabs.update();
+    this.invalidate();
+  }
+
+  /** The link that brings back what is seen now. */
+  get address() {
+    const { clock, at, end, view } = this.state;
+    const query = viewQuery(view, clock, end ? at / end : 1);
+    return `${location.origin}${location.pathname}?${this.header.link}&${query}`;
+  }
+
+  // What the channel tells.
+
+  answer(answer) {
+    this.change({ answer });
+    this.invalidate();
+  }
+
+  connection(connection) {
+    this.change({ connection });
+    this.page.update();
+    this.changed();
+  }
+
+  refused(sentence) {
+    this.page.alarm(sentence);
+    this.handles.update(); // back to what is shown
+    this.changed();
+  }
+
+  where() {
+    return this.at < this.end ? [this.clock, this.at] : null;
+  }
+
+  /** Says on the root element what goes on, for who watches from outside. */
+  changed() {
+    const { picture, connection, stale } = this.state;
+    const awaited = picture !== this.painted || !this.channel.idle;
+    const told = {
+      seq: this.channel.seq,
+      painted: this.painted?.header.seq ?? -1,
+      state: awaited ? "busy" : "idle",
+      status: connection === "lost" ? "lost" : (picture?.header.status.state ?? "waiting"),
+      link: picture?.header.link ?? "",
+      stale,
+    };
+    for (const [name, value] of Object.entries(told))
+      if (this.root.dataset[name] !== String(value)) this.root.dataset[name] = value;
+    if (!awaited) this.settled();
   }
 
   async retheme() {
+    if (!this.state.page) return;
+    this.theme = readTheme(this.root, this.state.page);
     if (!this.header) return;
-    this.theme = readTheme(this.root, this.header);
     if (this.Plotly) await this.panels.repaint();
     this.loss.repaint();
     this.data.repaint();
@@ -296,34 +406,21 @@ class Player {
   }
 }
 
-/**
- * An answer to a drag knows nothing of the visitor's page, and brings only what is new: the rest stays as it is.
- * False where it stays no longer, since the picture that the answer is about is gone.
- */
-function keepOwn({ header, arrays }, before) {
-  const { kept, key } = header;
-  if (kept.length && key !== before.header.key) return false;
-  for (const name of kept) arrays[name] = before.arrays[name];
-  for (const name of ["theme", "embed", "plotly", "clock", "live", "look_for"]) header[name] = before.header[name];
-  return true;
+/** The tab's storage; null where the browser keeps it from an embedded page. */
+function tabStorage() {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return null;
+  }
 }
 
-/** Shows a payload in the component's element; called again for each new payload. */
+let bench = null; // one a tab: it outlives the page it is shown on
+
+/** Shows the component; Streamlit calls this again whenever the page was drawn. */
 export async function render(component) {
-  const { data, parentElement, base } = component;
-  if (!data?.byteLength) return;
-  const ready = loadStyle(`${base}/bench.css`);
-  let player = players.get(parentElement);
-  if (!player) {
-    await ready;
-    player = players.get(parentElement) ?? new Player(parentElement);
-    players.set(parentElement, player);
-  }
-  if (player.root.parentElement !== parentElement) parentElement.append(player.root);
-  try {
-    await player.take(component);
-  } catch (error) {
-    player.page.fail(error);
-    throw error;
-  }
+  if (!component.data?.byteLength) return;
+  await loadStyle(`${component.base}/bench.css`);
+  bench ??= new Bench();
+  bench.mount(component, unpack(component.data).header);
 }

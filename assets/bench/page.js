@@ -1,10 +1,15 @@
-/** The frame around the instruments: what to look for, the link, progress, errors, pictures in words. */
+/** The frame around the instruments: the lesson, the link, the run's progress, errors, pictures in words. */
 
 import { h, icon, write } from "./dom.js";
-import { num } from "./text.js";
+import * as text from "./text.js";
 
 const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
+const CONNECTION = {
+  open: "",
+  lost: "The server does not answer. What is shown stays; it is asked again every few seconds.",
+  restarted: "The server was started anew and has forgotten how far this run had come.",
+};
 
 /** Copies text; false where the browser refuses. */
 async function copy(words) {
@@ -22,26 +27,24 @@ async function copy(words) {
   }
 }
 
-/** Makes the line above the knobs and what stands below the verdict. */
-export function createPage(player) {
-  const hint = h("p", { class: "mb-hint" });
+/** Makes the frame: its parts are put in their places by the bench. */
+export function createPage(bench) {
   const said = h("span", { class: "mb-said", role: "status", "aria-live": "polite" });
-  const message = h("span", { class: "mb-message", role: "status" });
   const share = h(
     "button",
     {
       type: "button",
-      class: "mb-share",
-      title: "Copies a link to exactly this picture",
+      class: "mb-plain",
+      title: "Copies a link to exactly this picture: the experiment, the clock, the cursor, the panels",
       onclick: async () => {
-        const address = `${location.origin}${location.pathname}?${player.header.link}`;
-        write(said, (await copy(address)) ? "Link copied" : address);
+        write(said, (await copy(bench.address)) ? "Link copied" : bench.address);
         setTimeout(() => write(said, ""), 4000);
       },
     },
     icon(LINK),
-    "Copy link",
+    h("span", {}, "Copy link"),
   );
+  bench.headline.tools.append(share, said);
   const bar = h(
     "div",
     {
@@ -54,29 +57,95 @@ export function createPage(player) {
     },
     h("i"),
   );
+  const message = h("span", { class: "mb-message", role: "status" });
+  const button = (label, onclick) => h("button", { type: "button", class: "mb-plain", hidden: true, onclick }, label);
+  const start = button("Run", () => bench.channel.go());
+  const pause = button("Pause run", () => bench.channel.pause());
+  const again = button("Start again", () => bench.channel.go());
   const alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });
-  const caption = h("p", { class: "mb-caption", hidden: true }); // what the panels do not show by themselves
-  const words = h("div", {});
-  const top = h("div", { class: "mb-top" }, hint, message, said, share);
-  const details = h("details", { class: "mb-words-of-pictures" }, h("summary", {}, "Describe the pictures"), words);
+  const run = h("div", { class: "mb-run", hidden: true }, message, start, pause, again);
+  bench.headline.element.append(run, alarm);
 
+  const title = h("h2", {});
+  const story = h("p", {});
+  const look = h("p", { class: "mb-look" });
+  const question = h("p", { class: "mb-question" });
+  const more = h(
+    "button",
+    {
+      type: "button",
+      class: "mb-more",
+      "aria-expanded": "false",
+      onclick: () => {
+        const open = more.getAttribute("aria-expanded") !== "true";
+        more.setAttribute("aria-expanded", String(open));
+        write(more, open ? "less" : "more");
+      },
+    },
+    "more",
+  );
+  const lesson = h(
+    "aside",
+    { class: "mb-lesson", "aria-label": "Lesson" },
+    more, // on a small screen, where the text is cut short
+    h("div", { class: "mb-told" }, title, story, look, question),
+  );
+  const caption = h("p", { class: "mb-caption", hidden: true }); // what the panels do not show by themselves
+  const words = h("div", { class: "mb-words-of-pictures" });
+  let refusal = "";
+
+  /** Puts text into an element and hides it where there is none. */
+  function put(element, sentence) {
+    write(element, sentence ?? "");
+    element.hidden = !sentence;
+  }
+
+  /** The page was drawn: its lesson. */
+  function mounted() {
+    const { lesson: told, summary } = bench.state.page;
+    put(title, told?.title);
+    put(story, told ? told.lesson : summary);
+    put(look, told?.look_for);
+    put(question, told?.question);
+    lesson.hidden = [title, story, look, question].every((part) => part.hidden);
+    lesson.setAttribute("aria-label", told ? "Lesson" : "Problem");
+  }
+
+  /** How far the run is, and what can be done about it. */
+  function progress({ state, progress: share, message: words_, left, estimate }) {
+    const { connection } = bench.state;
+    const lost = connection !== "open";
+    const percent = Math.floor(100 * (share ?? 0));
+    const running = state === "running" || state === "queued";
+    const long = running && (left > 1 || bench.channel.opening === false);
+    bar.hidden = !running || lost;
+    bar.setAttribute("aria-valuenow", percent);
+    bar.firstChild.style.width = `${percent}%`;
+    const about = (seconds) => (seconds > 0 ? `about ${text.seconds(seconds)}` : "");
+    const told = {
+      running: [`${percent} %`, words_, left > 0 && `${about(left)} left`],
+      queued: [words_ || "Waiting for a free worker"],
+      paused: [`Paused at ${percent} %`, words_],
+      waiting: [words_],
+    }[state];
+    write(message, lost ? CONNECTION[connection] : (told ?? []).filter(Boolean).join(" · "));
+    write(start, state === "paused" ? "Resume run" : ["Run", about(estimate) && `(${about(estimate)})`].filter(Boolean).join(" "));
+    start.hidden = lost || !(state === "waiting" || state === "paused");
+    pause.hidden = lost || !long || state === "queued";
+    again.hidden = !lost;
+    run.hidden = !message.textContent && start.hidden && pause.hidden && again.hidden;
+    put(alarm, refusal || (state === "failed" ? words_ : ""));
+  }
+
+  /** Says what a picture is about. */
   function update() {
-    const { status, problem, lanes, look_for: look } = player.header;
-    write(hint, look || problem.summary || "");
-    hint.title = problem.summary ?? "";
+    const { header } = bench;
+    progress(header?.status ?? { state: "" });
+    if (!header) return;
+    const { problem, lanes } = header;
     const missing = 100 * (1 - (problem.finite_share ?? 1));
-    const gap = missing > 0 ? `The surface is not finite on ${num(missing)} % of this window.` : "";
-    write(caption, [problem.projection?.text, gap].filter(Boolean).join(" "));
-    caption.hidden = !caption.textContent;
-    const running = status.state === "running";
-    const failed = status.state === "failed";
-    bar.hidden = !running;
-    const share100 = Math.round(100 * (status.progress ?? 0));
-    bar.setAttribute("aria-valuenow", share100);
-    bar.firstChild.style.width = `${share100}%`;
-    write(message, running ? status.message || "Computing" : "");
-    alarm.hidden = !failed;
-    write(alarm, failed ? status.message : "");
+    const gap = missing > 0 ? `The surface is not finite on ${text.num(missing)} % of this window.` : "";
+    put(caption, [problem.projection?.text, gap].filter(Boolean).join(" "));
     const told = [problem.summary, problem.projection?.text, ...lanes.map((lane) => lane.summary)].filter(Boolean);
     if (words.dataset.told === told.join("\n")) return;
     words.dataset.told = told.join("\n");
@@ -84,15 +153,16 @@ export function createPage(player) {
   }
 
   return {
-    top,
+    lesson,
     caption,
     bar,
-    alarm,
-    details,
+    words,
+    mounted,
     update,
-    fail: (error) => {
-      alarm.hidden = false;
-      write(alarm, error.message);
+    /** Says what went wrong; "" takes it back. */
+    alarm: (sentence) => {
+      refusal = sentence;
+      update();
     },
   };
 }

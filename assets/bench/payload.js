@@ -34,18 +34,37 @@ function spread(pairs, at, records) {
   return all;
 }
 
-/** The lanes of a payload with their arrays at hand: theta, loss, update, samples, rate, gradient ... */
+/** The arrays whose name begins with a prefix, by the rest of their name; null where there are none. */
+function below(arrays, prefix) {
+  const names = Object.keys(arrays).filter((name) => name.startsWith(prefix));
+  return names.length ? Object.fromEntries(names.map((name) => [name.slice(prefix.length), arrays[name]])) : null;
+}
+
+/** The last record before a lane diverged. */
+function lastSound(theta, loss) {
+  let last = loss.length - 1;
+  const sound = (k) =>
+    theta ? Number.isFinite(theta[2 * k]) && Number.isFinite(theta[2 * k + 1]) : Number.isFinite(loss[k]);
+  while (last > 0 && !sound(last)) last -= 1;
+  return last;
+}
+
+/**
+ * The lanes of a payload with their arrays at hand: loss, update, samples, rate and, where there is a path, theta,
+ * gradient ...; where there are data, seen, testLoss, testAccuracy, learned and replay. A lane whose first record is
+ * still to come has one that says nothing.
+ */
 export function lanesOf({ header, arrays }) {
   return header.lanes.map((lane, index) => {
     const take = (name) => arrays[`lane${index}/${name}`]?.data ?? null;
     const theta = take("theta");
-    const update = take("update");
+    const update = take("update") ?? Uint32Array.of(0);
+    const loss = take("loss") ?? Float32Array.of(NaN);
     const sizes = Array.from(lane.sizes ?? []);
     const gradients = (name) => spread(take(name), lane.looked_at, update.length);
     const before = [0];
     for (const size of sizes) before.push(before[before.length - 1] + size);
-    let last = update.length - 1; // the last record before it diverged
-    while (last > 0 && !(Number.isFinite(theta[2 * last]) && Number.isFinite(theta[2 * last + 1]))) last -= 1;
+    const { at, ...frames } = below(arrays, `lane${index}/replay/`) ?? {};
     return {
       ...lane,
       index,
@@ -53,9 +72,9 @@ export function lanesOf({ header, arrays }) {
       update,
       sizes,
       before,
-      last,
+      last: lastSound(theta, loss),
       records: update.length,
-      loss: take("loss"),
+      loss,
       samplesSpent: take("samples"),
       rate: take("rate"),
       gradient: gradients("gradient"),
@@ -67,10 +86,21 @@ export function lanesOf({ header, arrays }) {
       bandUpdate: take("band_update"),
       outOfPlane: take("out_of_plane"),
       planeLoss: take("plane_loss"),
+      seen: take("seen"),
+      testLoss: take("test_loss"),
+      testAccuracy: take("test_accuracy"),
+      learned: below(arrays, `lane${index}/learned/`),
+      replay: at ? { at: at.data, frames } : null,
       times: {},
     };
   });
 }
+
+/** Whether a payload has a record of any lane: a run that waits has none. */
+export const hasRecords = ({ header, arrays }) => header.lanes.some((_, i) => arrays[`lane${i}/update`]?.data.length);
+
+/** The data of a payload as they are shown: x, y, images, truth. */
+export const sceneOf = ({ arrays }) => below(arrays, "scene/");
 
 /** The sample indices of the batch that record k's next update uses; null where none were sent. */
 export function batchAt(lane, k) {
@@ -80,6 +110,20 @@ export function batchAt(lane, k) {
   const start = Math.floor(update / each) * lane.before[each] + lane.before[update % each];
   const size = lane.sizes[update % each];
   return start + size <= lane.batch.length ? lane.batch.subarray(start, start + size) : null;
+}
+
+/**
+ * A payload with what the browser has already; null where that is gone.
+ *
+ * @param payload what came: its header's `kept` names the arrays that did not travel.
+ * @param before the payload that was shown when it was asked for.
+ */
+export function completed(payload, before) {
+  const { kept, key } = payload.header;
+  if (!kept?.length) return payload;
+  if (key !== before?.header.key || !kept.every((name) => before.arrays[name])) return null;
+  const had = Object.fromEntries(kept.map((name) => [name, before.arrays[name]]));
+  return { header: payload.header, arrays: { ...payload.arrays, ...had } };
 }
 
 /**
@@ -98,7 +142,7 @@ export function samePicture(a, b) {
   return ["z", "xs", "ys"].every((name) => {
     const one = a.arrays[name]?.data;
     const two = b.arrays[name]?.data;
-    if (one === two) return Boolean(one);
+    if (one === two) return true; // the very same, or neither has any
     return (
       one && two && one.length === two.length && one.every((x, i) => x === two[i] || (x !== x && two[i] !== two[i]))
     );

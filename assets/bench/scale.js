@@ -43,3 +43,39 @@ export function stepped(spec, value, direction, big) {
   if (spec.scale === "log") return settle(spec, value * 10 ** ((big ? 0.25 : 0.025) * direction));
   return settle(spec, value + direction * grain(spec) * (big ? 10 : 1));
 }
+
+/**
+ * Where a linked handle goes when another one moves: the ratio of their values stays, on a linear scale the difference.
+ *
+ * @param spec the knob.
+ * @param from where the other one was when it was taken hold of.
+ * @param to where it is now.
+ * @param value where the linked one was then.
+ */
+export function linked(spec, from, to, value) {
+  return settle(spec, spec.scale === "log" ? (value * to) / from : value + to - from);
+}
+
+/** How far apart two handles must be not to cover each other. */
+const APART = 16; // px
+
+/**
+ * Rows for handles that lie on the same spot, so that each can be grabbed: offsets from the middle of the track.
+ *
+ * @param places of the handles, 0 ... 1.
+ * @param width of the track in px.
+ * @param room above and below the middle in px.
+ */
+export function fan(places, width, room) {
+  const order = places.map((_, i) => i).sort((a, b) => places[a] - places[b] || a - b);
+  const rows = places.map(() => 0);
+  for (let i = 0; i < order.length; ) {
+    let j = i + 1;
+    while (j < order.length && (places[order[j]] - places[order[j - 1]]) * width < APART) j += 1;
+    const spot = order.slice(i, j).sort((a, b) => a - b);
+    const step = Math.min(APART, (2 * room) / Math.max(1, spot.length - 1));
+    spot.forEach((handle, k) => (rows[handle] = (k - (spot.length - 1) / 2) * step));
+    i = j;
+  }
+  return rows;
+}

@@ -70,12 +70,19 @@ export function traceMarker(context, kind, x, y, r) {
   context.closePath();
 }
 
+/** A marker as a shape: its middle, its radius. */
+function shape(lane, x, y, r) {
+  const corners = CORNERS[lane.marker];
+  if (!corners) return svg("circle", { cx: x, cy: y, r, fill: lane.color });
+  return svg("polygon", { points: corners.map(([dx, dy]) => `${x + r * dx},${y + r * dy}`).join(" "), fill: lane.color });
+}
+
+/** A lane's marker alone. */
+export const marker = (lane) =>
+  svg("svg", { viewBox: "-8 -8 16 16", class: "mb-marker", "aria-hidden": "true" }, shape(lane, 0, 0, 5.5));
+
 /** A lane's sign: a short line in its colour and dash, with its marker. */
 export function swatch(lane) {
-  const corners = CORNERS[lane.marker];
-  const mark = corners
-    ? svg("polygon", { points: corners.map(([x, y]) => `${17 + 4.5 * x},${7 + 4.5 * y}`).join(" "), fill: lane.color })
-    : svg("circle", { cx: 17, cy: 7, r: 4.5, fill: lane.color });
   const line = svg("line", {
     x1: 1,
     y1: 7,
@@ -85,7 +92,7 @@ export function swatch(lane) {
     "stroke-width": 2.5,
     "stroke-dasharray": dashOf(lane.dash).join(" "),
   });
-  return svg("svg", { viewBox: "0 0 34 14", class: "mb-swatch", "aria-hidden": "true" }, line, mark);
+  return svg("svg", { viewBox: "0 0 34 14", class: "mb-swatch", "aria-hidden": "true" }, line, shape(lane, 17, 7, 4.5));
 }
 
 function luminance(color) {

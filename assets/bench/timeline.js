@@ -1,6 +1,6 @@
-/** The timeline: play, pause, step, scrub, loop, clock and speed. Time-based: frames are dropped, never queued. */
+/** The timeline: play, pause, step, scrub, loop and speed. Time-based: frames are dropped, never queued. */
 
-import { CLOCKS, neighbour, timeText } from "./clock.js";
+import { neighbour, timeText } from "./clock.js";
 import { h, icon, write } from "./dom.js";
 
 const WHOLE = 6000; // ms for the whole run at speed 1
@@ -15,11 +15,8 @@ const ICONS = {
   loop: "M17 17H7v-3l-4 4 4 4v-3h12v-6h-2zM7 7h10v3l4-4-4-4v3H5v6h2z",
 };
 
-/**
- * Makes the timeline of whatever keeps time: {lanes, clock, at, end, playing, ready, reduced, legible} with
- * seek(t), paint(), settled() and setClock(name).
- */
-export function createTimeline(player) {
+/** Makes the timeline. */
+export function createTimeline(bench) {
   const button = (name, path, title, onclick) =>
     h("button", { type: "button", class: "mb-button", "aria-label": name, title, onclick }, icon(path));
   const back = button("Step back", ICONS.back, "Step back (arrow left)", () => step(-1));
@@ -41,27 +38,22 @@ export function createTimeline(player) {
     title: "Drag to any time; arrows step, Home and End jump",
     oninput: () => {
       pause();
-      player.seek(Number(range.value));
+      bench.seek(Number(range.value));
     },
     onkeydown: (event) => {
       if (keys(event)) event.stopPropagation();
     },
   });
   const now = h("output", { class: "mb-now", "aria-live": "off" });
-  const clock = h(
+  const speed = h(
     "select",
     {
       class: "mb-select",
-      "aria-label": "Clock",
-      title: "What the time axis counts",
-      onchange: () => player.setClock(clock.value),
+      "aria-label": "Speed",
+      title: "Playing speed",
+      onchange: () => bench.changeView({ speed: Number(speed.value) }),
     },
-    Object.entries(CLOCKS).map(([value, { label }]) => h("option", { value }, label)),
-  );
-  const speed = h(
-    "select",
-    { class: "mb-select", "aria-label": "Speed", title: "Playing speed" },
-    SPEEDS.map((x) => h("option", { value: x, selected: x === 1 }, `${x}×`)),
+    SPEEDS.map((x) => h("option", { value: x }, `${x}×`)),
   );
   const element = h(
     "div",
@@ -69,7 +61,6 @@ export function createTimeline(player) {
     h("div", { class: "mb-buttons" }, back, play, forward, loop),
     range,
     now,
-    clock,
     speed,
   );
   const [playShape] = play.getElementsByTagName("path");
@@ -82,21 +73,21 @@ export function createTimeline(player) {
   }
 
   function pause() {
-    if (!player.playing) return;
+    if (!bench.playing) return;
     run += 1;
-    player.playing = false;
+    bench.change({ playing: false });
     label(false);
-    player.settled();
+    bench.settled();
   }
 
   /** Plays on from the cursor; from the start where it stands at the end. */
   function start(fromStart = false) {
-    if (!player.lanes.length || !player.ready) return;
-    if (fromStart || player.at >= player.end) player.seek(0);
-    player.playing = true;
+    if (!bench.lanes.length || !bench.ready) return;
+    if (fromStart || bench.at >= bench.end) bench.seek(0);
+    bench.change({ playing: true });
     label(true);
     run += 1;
-    if (player.reduced) leap(run);
+    if (bench.reduced) leap(run);
     else tick(run);
   }
 
@@ -104,8 +95,8 @@ export function createTimeline(player) {
 
   /** At the end: once more, or stop. */
   function finish(id) {
-    if (loop.getAttribute("aria-pressed") === "true" && player.end > 0) {
-      player.seek(0);
+    if (loop.getAttribute("aria-pressed") === "true" && bench.end > 0) {
+      bench.seek(0);
       return true;
     }
     if (id === run) pause();
@@ -118,9 +109,9 @@ export function createTimeline(player) {
       if (!alive(id)) return id === run && pause();
       const passed = before === null ? 0 : Math.min(250, time - before); // a long stall is not jumped over
       before = time;
-      player.at = Math.min(player.end, player.at + (passed / WHOLE) * Number(speed.value) * player.end);
-      player.paint();
-      if (player.at >= player.end && !finish(id)) return null;
+      bench.advance((passed / WHOLE) * bench.view.speed * bench.end);
+      bench.paint();
+      if (bench.at >= bench.end && !finish(id)) return null;
       return requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
@@ -130,25 +121,25 @@ export function createTimeline(player) {
     setTimeout(
       () => {
         if (!alive(id)) return id === run && pause();
-        player.seek(Math.min(player.end, player.at + player.end / LEAPS));
-        if (player.at >= player.end && !finish(id)) return null;
+        bench.seek(Math.min(bench.end, bench.at + bench.end / LEAPS));
+        if (bench.at >= bench.end && !finish(id)) return null;
         return leap(id);
       },
-      LEAP / Number(speed.value),
+      LEAP / bench.view.speed,
     );
   }
 
-  const toggle = () => (player.playing ? pause() : start());
+  const toggle = () => (bench.playing ? pause() : start());
 
   function step(direction) {
     pause();
-    player.seek(neighbour(player.lanes, player.clock, player.at, direction));
+    bench.seek(neighbour(bench.lanes, bench.clock, bench.at, direction));
   }
 
   /** Handles a key of the timeline; whether it was one. */
   function keys(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return false;
-    const tenth = player.end / 10;
+    const tenth = bench.end / 10;
     const action = {
       " ": toggle,
       ArrowLeft: () => step(-1),
@@ -157,19 +148,19 @@ export function createTimeline(player) {
       ArrowUp: () => step(1),
       Home: () => {
         pause();
-        player.seek(0);
+        bench.seek(0);
       },
       End: () => {
         pause();
-        player.seek(player.end);
+        bench.seek(bench.end);
       },
       PageUp: () => {
         pause();
-        player.seek(player.at + tenth);
+        bench.seek(bench.at + tenth);
       },
       PageDown: () => {
         pause();
-        player.seek(player.at - tenth);
+        bench.seek(bench.at - tenth);
       },
     }[event.key];
     if (!action) return false;
@@ -179,15 +170,16 @@ export function createTimeline(player) {
   }
 
   function update() {
-    range.max = player.end || 1;
-    clock.value = player.clock;
+    range.max = bench.end || 1;
+    const known = SPEEDS.includes(bench.view.speed) ? bench.view.speed : 1;
+    if (speed.value !== String(known)) speed.value = String(known);
   }
 
   function draw() {
-    range.value = player.at;
-    range.style.setProperty("--mb-place", player.end ? player.at / player.end : 0);
-    if (!player.legible) return;
-    const words = timeText(player.clock, player.at, player.end);
+    range.value = bench.at;
+    range.style.setProperty("--mb-place", bench.end ? bench.at / bench.end : 0);
+    if (!bench.legible) return;
+    const words = timeText(bench.clock, bench.at, bench.end);
     if (range.getAttribute("aria-valuetext") === words) return;
     range.setAttribute("aria-valuetext", words);
     write(now, words);

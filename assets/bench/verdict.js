@@ -1,110 +1,68 @@
-/** The verdict: one sentence, and a table sorted by what the chosen clock says. */
+/** The verdict's table: rows in the order that the chosen clock gives them. Ranked and put into words in Python. */
 
+import { CLOCKS } from "./clock.js";
 import { h, write } from "./dom.js";
-import * as text from "./text.js";
 import { swatch } from "./theme.js";
 
-const COLUMNS = [
-  ["updates", "Updates made", (v) => text.count(v.updates)],
-  ["samples", "Gradients of single samples computed", (v) => text.count(v.samples)],
-  ["epochs", "Passes over the data", (v) => text.num(v.epochs)],
-  ["seconds", "Measured computing time", (v) => text.seconds(v.seconds)],
-  ["final loss", "Full objective at the end", (v) => text.steady(v.final_loss)],
-  ["best loss", "Lowest full objective on the way", (v) => text.steady(v.best_loss)],
-  ["excess", "Final loss above the optimum", (v) => text.steady(v.excess)],
-];
+const WORDS = new Set(["stable", "why"]); // columns of words; all others hold numbers
 
-/** What the target cost, in the clock's unit. */
-function cost(verdict, clock) {
-  const value = verdict[`${clock}_to_target`];
-  if (value === null || value === undefined) return "not reached";
-  if (clock === "seconds") return text.seconds(value);
-  if (clock === "epochs") return `${text.num(value)} ${value === 1 ? "epoch" : "epochs"}`;
-  return text.plural(value, clock.slice(0, -1));
-}
-
-/** The lanes from best to worst: by the target's cost; those that miss it by their final loss. */
-function ranking(lanes, clock) {
-  const key = ({ verdict }) => [verdict[`${clock}_to_target`] ?? Infinity, verdict.final_loss ?? Infinity];
-  return [...lanes].sort((a, b) => {
-    const [p, q] = [key(a), key(b)];
-    return p[0] === q[0] ? (p[1] === q[1] ? 0 : p[1] - q[1]) : p[0] - q[0];
-  });
-}
+/** Of the columns that say what the target cost, the chosen clock's. */
+const shownAt = (clock) => (column) =>
+  column.key === `${clock}_to_target` || !Object.keys(CLOCKS).some((other) => column.key === `${other}_to_target`);
 
 /** Makes the verdict. */
-export function createVerdict(player) {
-  const sentence = h("p", { class: "mb-sentence", "aria-live": "polite" });
-  const target = h("th", { scope: "col", "aria-sort": "ascending" }, "to target");
+export function createVerdict(bench) {
+  const head = h("tr", {});
   const body = h("tbody", {});
-  const table = h(
-    "table",
-    { class: "mb-verdict", "aria-label": "Verdict" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        h("th", { scope: "col" }, "lane"),
-        COLUMNS.map(([name, title]) => h("th", { scope: "col", title }, name)),
-        target,
-        h("th", { scope: "col", title: "Spread of the batch gradients" }, "noise"),
-        h("th", { scope: "col", class: "mb-words" }, "stable?"),
-        h("th", { scope: "col", class: "mb-words" }, "why"),
-      ),
-    ),
-    body,
-  );
   const element = h(
-    "section",
-    { class: "mb-judgement", "aria-label": "Verdict of the comparison" },
-    sentence,
-    h(
-      "div",
-      { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" },
-      table,
-    ),
+    "div",
+    { class: "mb-scroll", tabindex: 0, role: "group", "aria-label": "Verdict table, scrolls sideways" },
+    h("table", { class: "mb-verdict", "aria-label": "Verdict" }, h("thead", {}, head), body),
   );
+  let columns = [];
   let rows = []; // of each lane
   let shape = "";
 
-  function row(lane) {
-    const cells = [...COLUMNS, "target", "noise"].map(() => h("td", {}));
-    cells.push(h("td", {}), h("td", { class: "mb-words mb-why" }));
-    const name = h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label));
-    return { line: h("tr", { "data-lane": lane.index }, name, cells), cells };
-  }
-
-  /** Writes a lane's numbers into its row: what stays the same costs the browser nothing. */
-  function fill({ line, cells }, { verdict }, first) {
-    const { clock } = player;
-    const spent = verdict[`${clock}_to_target`];
-    const reached = spent !== null && spent !== undefined;
-    const told = [cost(verdict, clock), text.num(verdict.noise), verdict.stable, verdict.why];
-    [...COLUMNS.map(([, , read]) => read(verdict)), ...told].forEach((words, i) => write(cells[i], words));
-    line.className = first && reached ? "mb-first" : "";
-    cells[COLUMNS.length].className = reached ? "" : "mb-missed";
-    cells[COLUMNS.length + 2].className = `mb-words mb-${verdict.stable}`;
+  function build(lanes) {
+    const heads = columns.map(({ key, label, title }) =>
+      h("th", { scope: "col", title, class: WORDS.has(key) ? "mb-words" : null }, label),
+    );
+    head.replaceChildren(h("th", { scope: "col" }, "lane"), ...heads);
+    rows = lanes.map((lane, index) => {
+      const cells = columns.map(({ key }) => h("td", { class: WORDS.has(key) ? `mb-words mb-${key}` : null }));
+      const name = h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label));
+      return { line: h("tr", { "data-lane": index }, name, cells), cells };
+    });
+    body.replaceChildren();
   }
 
   /** Fills the table; rows that change places slide there. */
   function update() {
-    write(sentence, player.header.sentence?.[player.clock] ?? "");
-    target.title = player.header.target?.text ?? "";
-    write(target, `to target, ${player.clock}`);
-    const now = JSON.stringify(player.lanes.map((lane) => [lane.label, lane.color]));
+    const { lanes, columns: all, ranking, best } = bench.header;
+    columns = all.filter(shownAt(bench.clock));
+    const now = JSON.stringify([columns, lanes.map((lane) => [lane.label, lane.color, lane.marker])]);
     const fresh = now !== shape;
     if (fresh) {
       shape = now;
-      rows = player.lanes.map(row);
-      body.replaceChildren();
+      build(lanes);
     }
-    const order = ranking(player.lanes, player.clock);
-    order.forEach((lane, i) => fill(rows[lane.index], lane, i === 0));
-    const lines = order.map((lane) => rows[lane.index].line);
+    const order = ranking[bench.clock] ?? lanes.map((_, i) => i);
+    order.forEach((lane, place) => {
+      const { line, cells } = rows[lane];
+      line.classList.toggle("mb-first", place === 0);
+      columns.forEach(({ key }, c) => {
+        write(cells[c], lanes[lane].cells[key] ?? "–");
+        cells[c].classList.toggle("mb-best", best?.[key] === lane);
+      });
+    });
+    place(
+      order.map((lane) => rows[lane].line),
+      !fresh && !bench.reduced && !bench.dragging,
+    );
+  }
+
+  function place(lines, slides) {
     if (lines.every((line, i) => body.children[i] === line)) return;
-    const slides = !fresh && !player.reduced && !player.gate.dragging;
     const tops = slides ? lines.map((line) => line.offsetTop) : [];
     body.replaceChildren(...lines);
     tops.forEach((top, i) => {
