@@ -7,10 +7,10 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.format import number
 from mbsgd_core.measures import along, noise, plane
-from mbsgd_core.measures.diagnosis import draws_with_replacement
+from mbsgd_core.measures.limits import draws_with_replacement
 from mbsgd_core.measures.plane import Plane
-from mbsgd_core.measures.text import number
 
 
 def at_cursor(

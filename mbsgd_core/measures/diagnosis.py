@@ -1,179 +1,175 @@
-"""Whether a lane is stable, and the sentence that says why (floor 4)."""
+"""What became of a lane: its badge, the sentence that says why, and one thing to try (floor 4)."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import beside
-from mbsgd_core.measures import stability
-from mbsgd_core.measures.text import number, point
-from mbsgd_core.measures.truth import truth
-from mbsgd_core.problems.base import FiniteSum
-from mbsgd_core.registry import name_of
-from mbsgd_core.rules.base import Rule
+from mbsgd_core.format import count, number, point, share
+from mbsgd_core.measures import evaluation, learning, stability
+from mbsgd_core.measures.ending import SHARE, Ending, ending
+from mbsgd_core.measures.limits import Limits, limits_at, network_limits, rate_limits, start_of
+from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.run import Frame
+from mbsgd_core.results.verdict import Badge, Diagnosis, Remedy
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.types import Trace
 
-MINIMIZERS = 4  # of many are looked at for their curvature
-GROWTH = 10  # a finite lane is unstable once its excess is this many times the start's
+SAME = 0.02  # of the truth's spread: predictions that spread less are one value for every row
+FAR = 10  # times the start's size, below it: a run that was lost there has fallen out of the surface
+GAIN = 1.5  # a rate that is less than so many times the old one is no remedy for a slow lane
+MOMENTUM = 0.9  # what is tried where the rate cannot be raised, and where momentum is higher
+CALMER = (0.05, 0.5)  # times the rate: a remedy against swinging stays within
 
 
-class Diagnosis(NamedTuple):
-    """The verdict on one lane."""
+class _Lane(NamedTuple):
+    """What all sentences about a lane need."""
 
-    stable: str  # "stable" | "unstable" | "diverged"
-    why: str
-    diverged_at: int | None  # the first update that was lost, the earliest over the runs
+    experiment: Experiment
+    lane: int
+    trace: Trace
+    rate: float  # the largest that it used
+    limits: Limits | None
 
 
-def diagnose(experiment: Experiment, lane: int, trace: Trace, lowest: float | None = None) -> Diagnosis:
-    """Judge a lane by its records.
+def diagnose(
+    experiment: Experiment,
+    lane: int,
+    trace: Trace,
+    lowest: float | None = None,
+    learned: Frame | None = None,
+) -> Diagnosis:
+    """Judge a lane by its records; of several runs those that diverged, else the first, which is the one drawn.
 
     Args:
         experiment, lane: whose trace it is.
-        trace: with record 0; it may be unfinished.
+        trace: with record 0; it may be unfinished. Its theta is looked at where that of every record is kept.
         lowest: the least value of the objective, where known.
+        learned: the newest frame of a model; without one its predictions are made here, if theta is kept.
     """
+    about = _Lane(experiment, lane, trace, float(trace.learning_rate.max()), rate_limits(experiment, lane))
+    limit = about.limits.rate if about.limits else None
     lost = ~np.isfinite(trace.loss)
     if lost.any():
         run = int(np.argmin(np.where(lost.any(1), lost.argmax(1), lost.shape[1])))
         at = int(lost[run].argmax())
-        return Diagnosis("diverged", _why_lost(experiment, lane, trace, run, at), int(trace.update[at]))
-    loss = trace.loss.mean(0)
-    floor = min(float(loss.min()), np.inf if lowest is None else lowest)
-    first, last = float(loss[0]) - floor, float(loss[-1]) - floor
-    rate = float(trace.learning_rate.max())
-    limits = rate_limits(experiment, lane)
-    above = limits is not None and rate > limits.rate
-    if last > first and (above or last > GROWTH * first > 0):
-        grew = f"The loss grew from {number(loss[0])} to {number(loss[-1])}."
-        return Diagnosis("unstable", f"{grew} {_advice(experiment, lane, rate, trace)}", None)
-    return Diagnosis("stable", _why_stable(experiment.lanes[lane].rule, rate, limits), None)
+        return Diagnosis(_lost(about, run, at), int(trace.update[at]), about.rate, limit)
+    above = about.limits is not None and about.rate > about.limits.rate
+    end = ending(trace.update, trace.loss[0], lowest, above, bottomless(experiment))
+    return Diagnosis(_ended(about, end, learned), None, about.rate, limit)
 
 
-class Limits(NamedTuple):
-    """The rate above which errors grow, and where it comes from."""
-
-    rate: float
-    plain: stability.Limit  # without noise
-    noisy: float | None  # with this lane's batches, where that is lower
+def bottomless(experiment: Experiment) -> bool:
+    """Whether the surface is known to have no lowest point: its stationary points are known and are all saddles."""
+    problem = experiment.problem
+    return bool(getattr(problem, "saddles", ())) and problem.optimal_value is None and not problem.minimizers
 
 
-def rate_limits(experiment: Experiment, lane: int) -> Limits | None:
-    """The limits by the largest curvature at the start and at the known minimizers; None where there are none."""
-    return _limits(experiment, lane, (start_of(experiment), *truth(experiment).minimizers[:MINIMIZERS]))
+def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
+    """The badge of a lane whose losses are finite."""
+    made, planned = int(about.trace.update[-1]), about.experiment.updates(about.lane)
+    if end.kind == "growing":
+        why, remedy = _advice(about, about.rate)
+        return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
+    if end.kind == "escaping":
+        fell = f"The loss falls faster and faster, from {number(end.first)} to {number(end.last)}"
+        return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
+    if made < planned:
+        return Badge("running", f"{count(made)} of {count(planned)} updates are made.")
+    constant = "" if end.kind == "falling" else _constant(about.experiment, learned or _learned(about))
+    if constant:
+        return Badge("flat", constant, _rate(about, about.rate / 10))
+    if end.kind == "swinging":
+        return _swinging(about, end)
+    if end.kind == "falling":
+        return _slow(about, end)
+    if about.limits and about.rate >= about.limits.rate * (1 - 1e-9) and end.excess and end.excess > SHARE:
+        return Badge("bouncing", _by_the_limit(about), _rate(about, about.limits.rate / 2))
+    return Badge("settled", _at_rest(about, end))
 
 
-def start_of(experiment: Experiment) -> tuple[float, ...]:
-    """Where all lanes begin."""
-    if experiment.start is not None:
-        return experiment.start
-    return tuple(engine.finite_sum(experiment).start().tolist())
-
-
-def _limits(experiment: Experiment, lane: int, places: Sequence[tuple[float, ...]]) -> Limits | None:
-    method = experiment.lanes[lane]
-    problem = engine.finite_sum(experiment)
-    if problem.parameters > stability.PARAMETERS:
+def _learned(about: _Lane) -> Frame | None:
+    """What the model says of its test rows, or of its training rows, at the last record; None where there is none."""
+    experiment, problem = about.experiment, about.experiment.problem
+    if not isinstance(problem, DataProblem) or not _whole(about.trace):
         return None
-    found = {place: curvature for place in places if (curvature := _curvature(problem, place)) is not None}
-    steepest = max(found, key=lambda place: found[place], default=None)
-    plain = None if steepest is None else stability.rate_limit(found[steepest], method.rule)
-    if steepest is None or plain is None:
-        return None
-    samples = experiment.problem.sample_count
-    size = method.sampler.size(samples)
-    noisy = None
-    if size < samples and isinstance(method.rule, SGD) and not method.rule.momentum and not method.rule.weight_decay:
-        noisy = _noisy_limit(problem, steepest, size, draws_with_replacement(experiment, lane))
-    if noisy is None or noisy >= plain.rate * (1 - 1e-9):
-        return Limits(plain.rate, plain, None)
-    return Limits(noisy, plain, noisy)
+    total, theta = engine.finite_sum(experiment), about.trace.theta[0, -1]
+    judged = learning.judge(
+        problem, total, theta, experiment.seed, "test" if evaluation.test_rows(experiment) else "train"
+    )
+    if problem.learns == "classification":
+        return {"confusion": learning.confusion(judged, problem.class_count)}
+    return {"truth": judged.truth, "prediction": judged.prediction}
 
 
-def draws_with_replacement(experiment: Experiment, lane: int) -> bool:
-    """Whether one batch of this lane may hold a sample twice."""
-    return name_of(experiment.lanes[lane].sampler) == "with_replacement"
+def _constant(experiment: Experiment, learned: Frame | None) -> str:
+    """The sentence about a model that says the same of every row; "" for all others."""
+    if learned and "confusion" in learned:
+        counts = learned["confusion"]
+        said, truths = counts.sum(0), counts.sum(1)
+        if (said > 0).sum() != 1 or (truths > 0).sum() < 2:
+            return ""
+        chosen, classes = int(said.argmax()), experiment.data_problem.header.classes
+        right = share(float(counts[chosen, chosen] / counts.sum()))
+        return f"It takes every row for {classes[chosen] if classes else chosen}; that is right for {right} of them."
+    if learned and "truth" in learned:
+        truth, said = learned["truth"], learned["prediction"]
+        if len(truth) > 1 and 0 < np.std(truth) * SAME > np.std(said):
+            mean = ", about their mean" if abs(said.mean() - truth.mean()) < np.std(truth) / 10 else ""
+            return f"It predicts {number(said.mean())} for every row{mean}."
+    return ""
 
 
-@beside(most=32)
-def _curvature(problem: FiniteSum, theta: tuple[float, ...]) -> float | None:
-    return stability.largest_curvature(problem, np.array(theta))
+def _swinging(about: _Lane, end: Ending) -> Badge:
+    method, samples = about.experiment.lanes[about.lane], about.experiment.problem.sample_count
+    size, momentum = method.sampler.size(samples), getattr(method.rule, "momentum", 0.0)
+    swing = f"In its last quarter the loss swings between {number(end.low)} and {number(end.high)}"
+    if size == samples and momentum:
+        why = f"{swing}: momentum {number(momentum)} carries it past the minimum again and again."
+        calmer = MOMENTUM if momentum > MOMENTUM else momentum / 2
+        return Badge("bouncing", why, Remedy.of("momentum", calmer))
+    least, most = CALMER  # the swing of noisy batches is about proportional to the rate
+    factor = most if not end.excess else float(np.clip(SHARE / (2 * end.excess), least, most))
+    noise = f"the noise of batches of {count(size)}" if size < samples else "a step from side to side of the valley"
+    why = f"{swing}: at rate {number(float(about.trace.learning_rate[-1]))}, {noise} does not die out."
+    return Badge("bouncing", why, _rate(about, about.rate * factor))
 
 
-@beside(most=8)
-def _spread(problem: FiniteSum, theta: tuple[float, ...]) -> stability.Spread | None:
-    return stability.curvature_spread(problem, np.array(theta))
+def _slow(about: _Lane, end: Ending) -> Badge:
+    rule = about.experiment.lanes[about.lane].rule
+    why = f"The loss still falls: it came from {number(end.first)} to {number(end.last)}"
+    if end.budgets:
+        budgets = "100 times this budget or more" if end.budgets > 100 else f"{number(end.budgets)} times this budget"
+        why += f", and would need {budgets} to come within {share(SHARE)} of the start's excess"
+    wish = about.rate * float(np.clip(end.budgets or 10, GAIN, 1e6))
+    if about.limits is not None:
+        wish = min(wish, about.limits.rate / 2)
+    if wish >= GAIN * about.rate:
+        return Badge("too slow", f"{why}.", _rate(about, wish))
+    if about.limits is not None and isinstance(rule, SGD) and not rule.momentum:
+        why += f"; the rate cannot be much higher, since {number(about.limits.rate)} is the limit"
+        return Badge("too slow", f"{why}.", Remedy.of("momentum", MOMENTUM))
+    return Badge("too slow", f"{why}.")
 
 
-@beside(most=64)
-def _noisy_limit(problem: FiniteSum, theta: tuple[float, ...], size: int, replacement: bool) -> float | None:
-    spread = _spread(problem, theta)
-    return None if spread is None else stability.mean_square_limit(spread, size, replacement)
+def _at_rest(about: _Lane, end: Ending) -> str:
+    now, ends = float(about.trace.learning_rate[-1]), f"The loss ends at {number(end.last)}"
+    if end.excess is None:
+        return f"The loss has come to rest at {number(end.last)}. {_by_the_limit(about)}"
+    if end.excess <= SHARE:
+        return f"{ends}, within {share(SHARE)} of the start's excess. {_by_the_limit(about)}"
+    if now < SHARE * about.rate:
+        return f"{ends}, above the lowest value: the rate has fallen to {number(now)} before it was there."
+    return f"{ends}, above the lowest value: a place without slope, or the noise of its batches, holds it."
 
 
-def _why_lost(experiment: Experiment, lane: int, trace: Trace, run: int, at: int) -> str:
-    """The sentence about a run whose record `at` is the first that is not finite."""
-    loss, theta = trace.loss[run], trace.theta[run]
-    if at == 0:
-        return f"f is not defined at the start point {point(start_of(experiment))}. Choose another start."
-    last = theta[at - 1]
-    opening = f"Diverged at update {int(trace.update[at]):,}: the loss"
-    before = loss[:at]
-    if before[-1] < before[0] - 10 * max(abs(before[0]), 1.0):
-        return (
-            f"{opening} fell from {number(before[0])} below {number(before[-1])}; "
-            "the surface has no lowest point along this path."
-        )
-    if at == 1:
-        grew = f"{opening} left {number(before[0])} in a single step."
-    elif before[-1] > before[0]:
-        grew = f"{opening} grew from {number(before[0])} to {number(before[-1])}."
-    else:
-        grew = f"{opening}, {number(before[-1])} at {point(last)}, is not defined where the next step leads."
-    return f"{grew} {_advice(experiment, lane, float(trace.learning_rate[at]), trace)}"
-
-
-def _advice(experiment: Experiment, lane: int, rate: float, trace: Trace) -> str:
-    """Which rates grow here, and one to try."""
-    rule, limits = experiment.lanes[lane].rule, rate_limits(experiment, lane)
-    if limits is None and not isinstance(rule, SGD):
-        return f"{_name(rule)} has no simple limit. Try {number(rate / 10)}."
-    if limits is not None and rate <= limits.rate:
-        steeper = _limits_on_the_way(experiment, lane, trace)
-        limits = steeper if steeper is not None and steeper.rate < rate else limits
+def _by_the_limit(about: _Lane) -> str:
+    """How the rate stands to its limit."""
+    rule, rate, limits = about.experiment.lanes[about.lane].rule, about.rate, about.limits
     if limits is None:
-        return f"No limit is known here. Try {number(rate / 10)}."
-    if rate <= limits.rate:
-        below = f"The rate is below {number(limits.rate)}, the limit at the start and the minimum"
-        return f"{below}, but the surface is steeper on the way. Try {number(rate / 10)}."
-    plain, noisy = limits.plain, limits.noisy
-    steepest = f"largest curvature {number(plain.curvature)}"
-    half = f"Try {number(limits.rate / 2)}."
-    if noisy is not None and rate <= plain.rate:
-        size = experiment.lanes[lane].sampler.size(experiment.problem.sample_count)
-        return (
-            f"With batches of {size}, rates above {number(noisy)} grow here, although the limit without noise "
-            f"is {plain.formula} = {number(plain.rate)}. {half}"
-        )
-    return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}). {half}"
-
-
-def _limits_on_the_way(experiment: Experiment, lane: int, trace: Trace) -> Limits | None:
-    """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
-    run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
-    return _limits(experiment, lane, [tuple(trace.theta[run, at].tolist())])
-
-
-def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
-    if limits is None:
-        if isinstance(rule, SGD):
-            return "The loss stays finite; no limit is known here."
-        return f"The loss stays finite; {_name(rule)} has no simple limit."
+        return "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
     if math.isclose(rate, limits.rate):
         return f"The rate {number(rate)} is the limit itself: the steepest direction neither shrinks nor grows."
     if rate > limits.rate:
@@ -184,5 +180,74 @@ def _why_stable(rule: Rule, rate: float, limits: Limits | None) -> str:
     return f"The rate {number(rate)} is below {limits.plain.formula} = {number(limits.plain.rate)}."
 
 
-def _name(rule: Rule) -> str:
+def _lost(about: _Lane, run: int, at: int) -> Badge:
+    """The badge of a lane of which a run was lost at record `at`."""
+    trace, before, update = about.trace, about.trace.loss[run, :at], int(about.trace.update[at])
+    if at == 0:
+        start = point(start_of(about.experiment))
+        return Badge("diverged", f"f is not defined at the start point {start}. Choose another start.")
+    opening = f"Diverged at update {count(update)}: the loss"
+    first, last = float(before[0]), float(before[-1])
+    if last < first - FAR * max(abs(first), 1.0):
+        fell = f"At update {count(update)} the loss, which came from {number(first)}, has fallen below {number(last)}"
+        return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
+    if at == 1:
+        grew = f"{opening} left {number(first)} in a single step."
+    elif last > first:
+        grew = f"{opening} grew from {number(first)} to {number(last)}."
+    elif _whole(trace):
+        here = point(trace.theta[run, at - 1].tolist())
+        grew = f"{opening}, {number(last)} at {here}, is not defined where the next step leads."
+    else:
+        grew = f"Diverged at update {count(update)}."
+    why, remedy = _advice(about, float(trace.learning_rate[at]))
+    return Badge("diverged", f"{grew} {why}", remedy)
+
+
+def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
+    """Which rates grow here, and one to try."""
+    experiment, rule, limits = about.experiment, about.experiment.lanes[about.lane].rule, about.limits
+    place = "the limit at the start and the minimum"
+    if limits is None and experiment.problem.parameter_count > stability.PARAMETERS:
+        limits, place = network_limits(experiment, about.lane), "the limit at the start"
+    elif limits is not None and rate <= limits.rate:
+        steeper = _limits_on_the_way(about)
+        limits = steeper if steeper is not None and steeper.rate < rate else limits
+    if limits is None:
+        known = "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
+        return known, _rate(about, rate / 10)
+    plain, noisy = limits.plain, limits.noisy
+    if rate <= limits.rate:
+        below = f"The rate is below {number(limits.rate)}, {place}"
+        return f"{below}, but steeper places on the way, or small batches, ask for less.", _rate(about, rate / 10)
+    half = _rate(about, limits.rate / 2)
+    if noisy is not None and rate <= plain.rate:
+        size = experiment.lanes[about.lane].sampler.size(experiment.problem.sample_count)
+        grow = f"With batches of {count(size)}, rates above {number(noisy)} grow here"
+        return f"{grow}, although the limit without noise is {plain.formula} = {number(plain.rate)}.", half
+    steepest = f"largest curvature {number(plain.curvature)}"
+    return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}).", half
+
+
+def _limits_on_the_way(about: _Lane) -> Limits | None:
+    """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
+    trace = about.trace
+    if not _whole(trace):
+        return None
+    run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
+    return limits_at(about.experiment, about.lane, [tuple(trace.theta[run, at].tolist())])
+
+
+def _rate(about: _Lane, rate: float) -> Remedy:
+    """To try this as the largest rate: the schedule's base rate in proportion."""
+    base = about.experiment.lanes[about.lane].schedule.learning_rate
+    return Remedy.of("learning_rate", base * rate / about.rate)
+
+
+def _whole(trace: Trace) -> bool:
+    """Whether theta is kept of every record."""
+    return trace.theta.shape[1] == trace.loss.shape[1]
+
+
+def _name(rule: object) -> str:
     return type(rule).__name__

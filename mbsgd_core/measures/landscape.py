@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mbsgd_core.errors import LabError
+from mbsgd_core.format import share
 from mbsgd_core.measures import plane
 from mbsgd_core.measures.directions import filter_normalised
 from mbsgd_core.measures.ensemble import thin
 from mbsgd_core.measures.plane import Plane
-from mbsgd_core.measures.text import share
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.types import Trace
 

@@ -12,18 +12,20 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.format import number, plural, point, share
 from mbsgd_core.kept import beside
-from mbsgd_core.measures import along, divergence, ensemble, evaluation, noise, plane, verdict
-from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, draws_with_replacement, start_of
+from mbsgd_core.measures import along, ensemble, evaluation, noise, plane, verdict
+from mbsgd_core.measures.diagnosis import bottomless, diagnose
 from mbsgd_core.measures.glance import at, cursor, last_sound, outline
+from mbsgd_core.measures.limits import draws_with_replacement, start_of
 from mbsgd_core.measures.plane import Plane, Window
-from mbsgd_core.measures.text import number, point, share
 from mbsgd_core.measures.truth import Truth, truth
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.results.run import EVERYTHING, Evaluations, LaneProgress, Replay, View
+from mbsgd_core.results.verdict import Row, Target
 from mbsgd_core.types import Glance, Trace
 
 GRID, MOVING_GRID = 80, 56  # a plane that follows the paths is computed anew for every picture
@@ -71,9 +73,9 @@ def report(
         size: the grid of the surface is size x size.
 
     Returns:
-        {"key", "problem", "data", "scene", "panels", "shown", "lanes", "target", "sentence", "finished", "thinned",
-        "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene" are strict JSON values. Pass "plane" on to
-        `at_cursor`; "thinned" is the glance that left something out, None where all is there.
+        {"key", "problem", "data", "scene", "panels", "shown", "lanes", "target", "headline", "ranking", "columns",
+        "best", "finished", "thinned", "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene" are strict
+        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the glance that left something out, None where all is there.
     """
     glance, offered = view.glance, panels(experiment)
     chosen = tuple(name for name in view.panels if name in offered) or first_panels(experiment)
@@ -86,16 +88,19 @@ def report(
         whole = _Surface(experiment, [lane.path for lane in lanes], known, size)
         drawn, arrays = whole.plane, {"z": whole.z, "xs": whole.xs, "ys": whole.ys}
     finished = all(lane.over for lane in lanes)
-    goal = verdict.target([lane.trace for lane in lanes], known.value)
-    told = []
+    goal = _target(experiment, lanes, known)
+    told, rows = [], []
     for i, lane in enumerate(lanes):
-        header, own = _lane(experiment, i, lane, drawn, known, goal.loss, glance)
+        header, own, row = _lane(experiment, i, lane, drawn, known, goal.loss, glance)
         told.append(header)
+        rows.append(row)
         arrays |= {f"lane{i}/{name}": value for name, value in own.items()}
         if isinstance(experiment.problem, DataProblem):
             learned = _learned(experiment, i, lane, chosen, view.glance)
             arrays |= {f"lane{i}/{name}": value for name, value in learned.items()}
-    rows, labels = [lane["verdict"] for lane in told], [lane["label"] for lane in told]
+    said = verdict.verdict(rows, goal)
+    for header, cells in zip(told, said.cells, strict=True):
+        header["cells"] = dict(cells)
     data, points = _data(experiment) if {"fit", "path"} & set(chosen) else (None, {})
     scene = evaluation.scene(experiment) if isinstance(experiment.problem, DataProblem) else None
     if scene is not None:
@@ -110,7 +115,10 @@ def report(
         "shown": chosen,
         "lanes": told,
         "target": {"loss": goal.loss, "text": goal.text},
-        "sentence": {c: verdict.sentence(c, labels, rows, finished) for c in verdict.CLOCKS},
+        "headline": {clock: line._asdict() for clock, line in said.headline.items()},
+        "ranking": {clock: list(order) for clock, order in said.ranking.items()},
+        "columns": [column._asdict() for column in said.columns],
+        "best": dict(said.best),
         "finished": finished,
         "thinned": glance,
         "plane": drawn,
@@ -232,12 +240,11 @@ def _lane(
     known: Truth,
     goal: float | None,
     glance: Glance | None,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A lane's header values and its arrays."""
+) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
+    """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
     seconds = lane.seconds_per_update
-    found = _diagnosis(experiment, i, lane, known)
-    row = verdict.verdict(experiment, i, trace, seconds, known.value, goal, start_noise(experiment, i), found)
+    found = diagnose(experiment, i, trace, known.value, lane.newest)
     runs = trace.loss.shape[0]
     curves = (
         trace.loss[0][:, None] if drawn is None else np.column_stack([drawn.project(trace.theta[0]), trace.loss[0]])
@@ -271,6 +278,9 @@ def _lane(
     if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
+    tested = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    noise = start_noise(experiment, i)
+    row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=noise, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
         "label": method.label,
@@ -284,21 +294,21 @@ def _lane(
         "looked_at": None if glance is None else np.searchsorted(kept, close).tolist(),
         "runs": runs,
         "diverged_at": found.diverged_at,
-        "summary": _summary(method.label, lane, row, found),
+        "badge": found.badge.header(),
+        "summary": _summary(lane, row),
         "ellipse": ensemble.ellipse(spread["ends"]) if spread else None,
         "memory": None if lane.memory is None else list(lane.memory),
-        "verdict": row,
     }
-    return header, arrays | spread
+    return header, arrays | spread, row
 
 
-def _diagnosis(experiment: Experiment, i: int, lane: LaneProgress, known: Truth) -> Diagnosis:
-    if not evaluation.stops(experiment):
-        return diagnose(experiment, i, lane.trace, known.value)
-    if lane.diverged_at < 0:
-        return Diagnosis("stable", "The loss stays finite.", None)
-    why = divergence.why(experiment, i, lane.diverged_at, lane.trace.loss[0])
-    return Diagnosis("diverged", why, lane.diverged_at)
+def _target(experiment: Experiment, lanes: Sequence[LaneProgress], known: Truth) -> Target:
+    """The loss to be reached; networks, whose lowest loss nobody knows, are judged by their test rows instead."""
+    if known.value is None and isinstance(experiment.problem, DataProblem):
+        return Target(None, "no target: the lowest loss is not known")
+    if bottomless(experiment):
+        return Target(None, "no target: the surface has no lowest point")
+    return verdict.target([lane.trace for lane in lanes], known.value)
 
 
 def _evaluations(experiment: Experiment, lane: LaneProgress, records: np.ndarray) -> Evaluations:
@@ -339,18 +349,18 @@ def _frames(experiment: Experiment, i: int, trace: Trace) -> Replay:
     return Replay(tuple(k for k, _ in pairs), tuple(frame for _, frame in pairs))
 
 
-def _summary(label: str, lane: LaneProgress, row: dict[str, Any], found: Diagnosis) -> str:
+def _summary(lane: LaneProgress, row: Row) -> str:
     """A lane's picture in words."""
-    trace, path = lane.trace, lane.path
-    epochs = number(row["epochs"])
-    made = f"{label}: {row['updates']:,} updates, {epochs} {'epoch' if epochs == '1' else 'epochs'}."
+    trace, path, why = lane.trace, lane.path, row.diagnosis.badge.text
+    epochs = number(row.spent.epochs)
+    made = f"{row.label}: {plural(row.spent.updates, 'update')}, {epochs} {'epoch' if epochs == '1' else 'epochs'}."
     runs = trace.loss.shape[0]
     lost = int((~np.isfinite(trace.loss)).any(1).sum())
     of_runs = f" {lost} of {runs} runs diverged." if runs > 1 and lost else ""
-    if row["final_loss"] is None:
-        return f"{made}{of_runs} {found.why}"
+    if row.final_loss is None:
+        return f"{made}{of_runs} {why}"
     mean = "mean loss" if runs > 1 else "loss"
-    first, last = float(trace.loss[0, 0]), row["final_loss"]
+    first, last = float(trace.loss[0, 0]), row.final_loss
     verb = "falls" if last < first else "rises" if last > first else "stays"
     way = ""
     if path.theta.shape[2] <= WORDY:
@@ -359,7 +369,7 @@ def _summary(label: str, lane: LaneProgress, row: dict[str, Any], found: Diagnos
         way = f"; the path starts at {point(path.theta[0, 0].tolist())}{there}"
     return (
         f"{made}{of_runs} The {mean} {verb} from {number(first)} to {number(last)}, the lowest is "
-        f"{number(row['best_loss'])}{way}. {found.why}"
+        f"{number(row.best_loss)}{way}. {why}"
     )
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbsgd_core.format import number
 from mbsgd_core.measures.findings import PRODUCTS, Search, Sharpness
 from mbsgd_core.measures.part import pieces, point
 from mbsgd_core.measures.stability import rate_limit
-from mbsgd_core.measures.text import number
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.random import stream
 from mbsgd_core.rules.base import Rule

@@ -8,7 +8,7 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures.diagnosis import start_of
+from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.stability import largest_curvature
 from mbsgd_core.measures.truth import truth
 from mbsgd_core.problems.base import FiniteSum

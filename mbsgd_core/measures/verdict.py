@@ -1,26 +1,20 @@
-"""Who got where, by which clock (floor 4)."""
+"""Who got where, at what cost, who is ahead (floor 4). Lanes are ranked here and nowhere else; needs no torch."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures.diagnosis import Diagnosis
-from mbsgd_core.measures.text import number
+from mbsgd_core.format import NONE, count, number, percent, seconds, steady
+from mbsgd_core.measures.headline import amount, headline
+from mbsgd_core.results.verdict import Column, Diagnosis, Row, Spent, Target, Verdict
 from mbsgd_core.types import CLOCKS, Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
-_BY = {"updates": "Per update", "samples": "Per sample", "epochs": "Per epoch", "seconds": "By the clock"}
+INF = float("inf")
 
 
-class Target(NamedTuple):
-    """The loss to be reached."""
-
-    loss: float | None
-    text: str
-
-
-def target(traces: list[Trace], lowest: float | None) -> Target:
+def target(traces: Sequence[Trace], lowest: float | None) -> Target:
     """1 % of the start's excess over the optimum, or over the best loss that any lane saw where none is known."""
     first = float(traces[0].loss[0, 0])
     seen = [float(np.nanmin(t.loss)) for t in traces if np.isfinite(t.loss).any()]
@@ -30,89 +24,167 @@ def target(traces: list[Trace], lowest: float | None) -> Target:
     return Target(floor + SHARE * (first - floor), f"to 1 % of the start's excess over {over}")
 
 
-def verdict(
+def row(
     experiment: Experiment,
     lane: int,
     trace: Trace,
     seconds_per_update: float,
-    lowest: float | None,
-    goal: float | None,
-    noise: float | None,
     diagnosis: Diagnosis,
-) -> dict[str, Any]:
-    """One lane's row of the verdict table; losses are means over the runs that did not diverge, None if none."""
-    loss = trace.loss[np.isfinite(trace.loss).all(1)]
-    final: float | None = None
-    best: float | None = None
-    reached: int | None = None
-    if len(loss):
-        mean = loss.mean(0)
-        final, best = float(mean[-1]), float(loss.min(1).mean())
+    *,
+    goal: float | None = None,
+    lowest: float | None = None,
+    noise: float | None = None,
+    test_loss: float | None = None,
+    test_accuracy: float | None = None,
+) -> Row:
+    """One lane's row; losses are means over the runs that did not diverge, None where there are none.
+
+    Args:
+        experiment, lane: whose trace it is; theta is not looked at.
+        seconds_per_update: of this lane.
+        diagnosis: as measures.diagnosis made it of this trace.
+        goal: the loss to be reached, where there is one.
+        lowest: the least value of the objective, where known.
+        noise: the relative noise of a batch gradient at the start.
+        test_loss, test_accuracy: at the end; None, or not finite, where there are none.
+    """
+    each = max(experiment.updates_per_epoch(lane), 1)
+
+    def spent(record: int) -> Spent:
+        updates = int(trace.update[record])
+        return Spent(updates, int(trace.samples[record]), updates / each, updates * seconds_per_update)
+
+    sound = np.isfinite(trace.loss).all(1)
+    if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
+        sound[:] = False
+    last, reached = len(trace.update) - 1, None
+    final = best = None
+    if sound.any():
+        mean = trace.loss[sound].mean(0)
+        final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
         if goal is not None and (mean <= goal).any():
-            reached = int((mean <= goal).argmax())
-    row: dict[str, Any] = _clocks(experiment, lane, trace, len(trace.update) - 1, seconds_per_update)
-    to_target = (
-        dict.fromkeys(CLOCKS) if reached is None else _clocks(experiment, lane, trace, reached, seconds_per_update)
+            reached = spent(int((mean <= goal).argmax()))
+    elif diagnosis.diverged_at is not None:
+        last = min(last, int(np.searchsorted(trace.update, diagnosis.diverged_at)))
+    first = float(trace.loss[0, 0])
+    return Row(
+        label=experiment.lanes[lane].label,
+        updates_per_epoch=each,
+        spent=spent(last),
+        to_target=reached,
+        start_loss=_known(first),
+        final_loss=final,
+        best_loss=best,
+        excess=None if final is None or lowest is None else final - lowest,
+        diagnosis=diagnosis,
+        noise=_known(noise),
+        test_loss=_known(test_loss),
+        test_accuracy=_known(test_accuracy),
     )
-    return (
-        row
-        | {"final_loss": final, "best_loss": best}
-        | {"excess": None if final is None or lowest is None else final - lowest}
-        | {f"{clock}_to_target": to_target[clock] for clock in CLOCKS}
-        | {"noise": noise, "stable": diagnosis.stable, "why": diagnosis.why}
+
+
+def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
+    """All that is said of lanes beside each other.
+
+    Args:
+        rows: of all lanes, in their order.
+        goal: the loss to be reached. Without one lanes are ranked by what counts most of what is known of all of them:
+            test accuracy, test loss, train loss.
+    """
+    aimed = goal is not None and goal.loss is not None
+    by = next(iter(judged_by(rows)), "final_loss")
+    orders = {clock: ranking(clock, rows, aimed) for clock in CLOCKS}
+    columns = [column for column in _COLUMNS if any(_value(row, column.key) is not None for row in rows)]
+    if aimed:
+        columns += [Column(f"{clock}_to_target", f"to target, {clock}", goal.text if goal else "") for clock in CLOCKS]
+    return Verdict(
+        ranking=orders,
+        headline={clock: headline(clock, rows, orders[clock], None if aimed else by) for clock in CLOCKS},
+        columns=columns,
+        cells=[{column.key: _cell(row, column.key) for column in columns} for row in rows],
+        best={column.key: _best(rows, column.key) for column in columns},
     )
 
 
-def _clocks(experiment: Experiment, lane: int, trace: Trace, record: int, seconds_per_update: float) -> dict[str, Any]:
-    updates = int(trace.update[record])
-    return {
-        "updates": updates,
-        "samples": int(trace.samples[record]),
-        "epochs": updates / max(experiment.updates_per_epoch(lane), 1),
-        "seconds": updates * seconds_per_update,
-    }
+def ranking(clock: str, rows: Sequence[Row], aimed: bool = True) -> list[int]:
+    """The lanes from best to worst.
+
+    Aimed at a target: by what it cost, those that missed it by their final loss. Else by test accuracy, test loss and
+    train loss, as far as all lanes that have an end know them. Those without an end come last, the latest lost first.
+    """
+    measure = judged_by(rows)
+
+    def key(i: int) -> tuple[float, ...]:
+        row = rows[i]
+        if row.lost:
+            return (1, -(INF if row.diagnosis.diverged_at is None else row.diagnosis.diverged_at))
+        final = INF if row.final_loss is None else row.final_loss
+        if aimed:
+            return (0, row.to_target.by(clock) if row.to_target else INF, final)
+        return (0, *(value if value is not None else INF for value in (_ranked(row, name) for name in measure)))
+
+    return sorted(range(len(rows)), key=key)
 
 
-def sentence(clock: str, labels: list[str], rows: list[dict[str, Any]], finished: bool) -> str:
-    """Who reaches the target first by this clock, in one sentence; ties and failures are said."""
-    times = {i: row[f"{clock}_to_target"] for i, row in enumerate(rows)}
-    arrived = sorted((i for i in times if times[i] is not None), key=lambda i: times[i])
-    if not arrived:
-        return _nobody(labels, rows, finished)
-    missing = [labels[i] for i in times if times[i] is None]
-    verb = "does" if len(missing) == 1 else "do"
-    rest = f"; {_list(missing)} {verb} not{'' if finished else ' yet'} reach it" if missing else ""
-    winners = [labels[i] for i in arrived if times[i] == times[arrived[0]]]
-    others = [i for i in arrived if times[i] != times[arrived[0]]]
-    best = _amount(clock, times[arrived[0]])
-    if len(winners) > 1:
-        against = f", {labels[others[0]]} after {_amount(clock, times[others[0]])}" if others else ""
-        return f"{_BY[clock]}, {_list(winners)} tie: they reach the target after {best}{against}{rest}."
-    if not others:
-        only = f"Only {winners[0]} reaches" if missing else f"{winners[0]} reaches"
-        return f"{only} the target, after {best}."
-    second = _amount(clock, times[others[0]])
-    if clock != "seconds":  # the unit was just said
-        second = second.split()[0]
-    return f"{_BY[clock]}, {winners[0]} gets there first: {best} against {second} for {labels[others[0]]}{rest}."
+def judged_by(rows: Sequence[Row]) -> list[str]:
+    """What lanes without a target are ranked by, what counts most first."""
+    sound = [row for row in rows if not row.lost]
+    names = ("test_accuracy", "test_loss", "final_loss")
+    return [name for name in names if sound and all(getattr(row, name) is not None for row in sound)]
 
 
-def _nobody(labels: list[str], rows: list[dict[str, Any]], finished: bool) -> str:
-    final = {i: row["final_loss"] for i, row in enumerate(rows) if row["final_loss"] is not None}
-    if not final:
-        return "Every lane diverged."
-    low = min(final, key=lambda i: final[i])
-    equal = [labels[i] for i in final if final[i] == final[low]]
-    opening = "Nobody reached the target" if finished else "Nobody has reached the target yet"
-    return f"{opening}; the lowest loss is {number(final[low])}, by {_list(equal)}."
+def _ranked(row: Row, name: str) -> float | None:
+    """The smaller the better."""
+    value = getattr(row, name)
+    return -value if name == "test_accuracy" and value is not None else value
 
 
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+_COLUMNS = (
+    Column("updates", "updates", "Updates made"),
+    Column("samples", "samples", "Gradients of single samples computed"),
+    Column("epochs", "epochs", "Passes over the data"),
+    Column("seconds", "seconds", "Computing time of these updates"),
+    Column("final_loss", "final loss", "Full objective at the end"),
+    Column("best_loss", "best loss", "Lowest full objective on the way"),
+    Column("excess", "excess", "Final loss above the optimum"),
+    Column("test_loss", "test loss", "Mean loss of the test rows, without penalty"),
+    Column("test_accuracy", "test accuracy", "Share of the test rows that are right"),
+    Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
+)
 
 
-def _amount(clock: str, value: float) -> str:
-    if clock == "seconds":
-        return f"{number(value * 1e3)} ms" if value < 1 else f"{number(value)} s"
-    shown = number(value) if clock == "epochs" else f"{value:,}"
-    return f"{shown} {clock[:-1] if value == 1 else clock}"
+def _value(row: Row, key: str) -> float | None:
+    if key in CLOCKS:
+        return row.spent.by(key)
+    if key.endswith("_to_target"):
+        return row.to_target.by(key.removesuffix("_to_target")) if row.to_target else None
+    return getattr(row, key)
+
+
+_WRITTEN: dict[str, Callable[[float | None], str]] = {
+    "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
+    "test_accuracy": percent,
+}  # fmt: skip
+
+
+def _cell(row: Row, key: str) -> str:
+    value = _value(row, key)
+    if not key.endswith("_to_target"):
+        return _WRITTEN.get(key, steady)(value)
+    return NONE if row.lost else "not reached" if value is None else amount(key.removesuffix("_to_target"), value)
+
+
+def _best(rows: Sequence[Row], key: str) -> int | None:
+    """The one lane that is best in a column; None where none is, or where the best are written alike."""
+    if key in CLOCKS or key == "noise":
+        return None
+    sign = -1 if key == "test_accuracy" else 1
+    found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}
+    if len(found) < 2:
+        return None
+    first, second = sorted(found, key=lambda i: found[i])[:2]
+    return None if _cell(rows[first], key) == _cell(rows[second], key) else first
+
+
+def _known(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
