@@ -1,5 +1,6 @@
-"""pyproject.toml says what requirements.txt and the core say; nothing is installed to find out."""
+"""pyproject.toml and the documents say what the files say; nothing is installed to find out."""
 
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -49,3 +50,21 @@ def test_the_licence_names_what_is_vendored(name):
 def test_the_licence_names_every_file_of_data():
     text = (ROOT / "LICENSE").read_text("utf-8")
     assert [path.name for path in base.FOLDER.glob("*.npz") if path.name not in text] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "mbsgd_core/README.md"])
+def test_every_place_that_a_document_links_to_exists(name):
+    document = ROOT / name
+    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_file_that_a_recipe_starts_from_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    recipes = re.findall(r"\*\*A [\w ]+\*\*: `([\w/]+)/[\w.]+`(?:, a copy of `(\w+\.\w+)`)?", text)
+    assert len(recipes) >= 9
+    missing = [f"{folder}/{copied}" for folder, copied in recipes if not (ROOT / folder / copied).exists()]
+    assert missing == []
+    commands = re.findall(r"^`pytest (.*)`$", text, re.MULTILINE)
+    tests = [word for command in commands for word in command.split() if word.startswith("tests/")]
+    assert tests and [test for test in tests if not (ROOT / test).exists()] == []
