@@ -16,7 +16,7 @@ test: $(VENV)/tests lint kernels
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy mbsgd_core
+	$(BIN)/mypy mbsgd_core tools
 
 # Compiled once, so that no visitor waits for it; nothing is done where that has been done.
 kernels: $(VENV)/app

@@ -69,12 +69,12 @@ def digits() -> None:
 
 
 def mnist() -> None:
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for part, files, count in (("train", _mnist_files.TRAIN, 10_000), ("test", _mnist_files.TEST, 2_000)):
         images, labels = map(_mnist_files.load, files)
         rows = held_out_rows(labels, count / len(labels), seed=0, stratify=True)
         parts |= {f"x_{part}": images[rows], f"y_{part}": labels[rows], f"rows_{part}": rows.astype(np.uint16)}
-    np.savez_compressed(TARGET / "mnist.npz", **parts)
+    np.savez_compressed(TARGET / "mnist.npz", **parts)  # type: ignore[arg-type]
 
 
 def mnist_1d() -> None:

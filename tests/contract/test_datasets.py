@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import problems
-from mbsgd_core.problems.datasets.base import ASSETS, Dataset
+from mbsgd_core.problems.datasets.base import FOLDER, Dataset
 from mbsgd_core.problems.models.base import DataProblem, dataset_names, held_out_rows
 from mbsgd_core.registry import discover, pick
 
@@ -170,7 +170,7 @@ def test_stored_files_equal_scikit_learn():
 
 
 def test_stored_files_are_small_and_hold_plain_arrays():
-    for path in ASSETS.glob("*.npz"):
+    for path in FOLDER.glob("*.npz"):
         assert path.stat().st_size < {"mnist": 2_100_000, "mnist_1d": 800_000}.get(path.stem, 100_000)
         with np.load(path, allow_pickle=False) as arrays:
             assert all(array.dtype != object for array in arrays.values())

@@ -1,6 +1,7 @@
 """Rows, labels and images as models see them; networks: dropout, chunks, knobs."""
 
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_what_an_mlp_learns_and_how_wide_it_is(given, learns, widths, loss):
     assert (p.learns, p.widths, p.loss_name) == (learns, widths, loss)
     total = p.realize(5, torch.float64, "cpu")
     assert (total.loss_name, total.activation) == (loss, "tanh")
-    assert total.layers == tuple((a, b) for a, b in zip(widths, widths[1:], strict=False))
+    assert total.layers == tuple((a, b) for a, b in pairwise(widths))
     assert total.parameters == sum((a + 1) * b for a, b in total.layers)
     assert total.shapes == tuple(shape for a, b in total.layers for shape in ((b, a), (b,)))
 

@@ -30,6 +30,7 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def holds(name: str, claim: dict[str, Any]) -> None:
     if "order" in claim:
         values = [measure(name, label, claim) for label in claim["order"]]
         values = [math.inf if value is None else value for value in values]
-        assert all(a < b for a, b in zip(values, values[1:], strict=False)), values
+        assert all(a < b for a, b in pairwise(values)), values
         return
     if "level" in claim:
         assert len({measure(name, label, claim) for label in claim["level"]}) == 1

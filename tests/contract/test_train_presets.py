@@ -12,6 +12,7 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
 def test_claim(name, claim):
     if "order" in claim:
         values = [measure(name, label, claim) for label in claim["order"]]
-        assert all(a < b for a, b in zip(values, values[1:], strict=False)), values
+        assert all(a < b for a, b in pairwise(values)), values
         return
     value = measure(name, claim["lane"], claim)
     if "is" in claim:

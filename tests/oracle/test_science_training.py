@@ -8,6 +8,7 @@ orders are asserted, not digits.
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -80,8 +81,7 @@ def test_rows_04_and_48_beyond_the_knee_a_larger_batch_is_wasted(tuned):
         assert tuned[size][0] == pytest.approx(steps, rel=0.4), size
     sizes = list(E04)
     saved = {
-        large: (tuned[small][0] / tuned[large][0]) ** (1 / math.log2(large / small))
-        for small, large in zip(sizes, sizes[1:], strict=False)
+        large: (tuned[small][0] / tuned[large][0]) ** (1 / math.log2(large / small)) for small, large in pairwise(sizes)
     }
     assert all(1.6 < saved[size] < 2.4 for size in (4, 16, 64)), saved
     assert all(0.9 < saved[size] < 1.4 for size in (256, 1437)), saved

@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -377,7 +378,7 @@ def numpy_scores(name, e, theta, x):
     widths = e.problem.widths
     act = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh}[getattr(e.problem, "activation", "tanh")]
     at = 0
-    for layer, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+    for layer, (a, b) in enumerate(pairwise(widths)):
         weight, bias = theta[at : at + a * b].reshape(b, a), theta[at + a * b : at + a * b + b]
         x = (act(x) if layer else x) @ weight.T + bias
         at += a * b + b

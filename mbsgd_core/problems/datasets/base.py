@@ -9,7 +9,9 @@ import numpy as np
 
 from mbsgd_core.knobs import NamedItem
 
-ASSETS = Path(__file__).resolve().parents[3] / "assets" / "data"
+CORE = Path(__file__).resolve().parents[2]
+INSTALLED = CORE / "data"  # where pyproject.toml puts assets/data of the checkout
+FOLDER = INSTALLED if INSTALLED.is_dir() else CORE.parent / "assets" / "data"
 
 Task = Literal["regression", "classification", "any"]
 Progress = Callable[[int, int], None]  # is told (bytes so far, bytes in all); what it raises ends a download
@@ -78,5 +80,5 @@ class Dataset(NamedItem):
 
 def stored(name: str) -> dict[str, np.ndarray]:
     """The arrays of assets/data/<name>.npz; never unpickles."""
-    with np.load(ASSETS / f"{name}.npz", allow_pickle=False) as data:
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as data:
         return dict(data)
