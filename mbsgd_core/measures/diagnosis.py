@@ -13,7 +13,6 @@ from mbsgd_core.measures import stability
 from mbsgd_core.measures.text import number, point
 from mbsgd_core.measures.truth import truth
 from mbsgd_core.problems.base import FiniteSum
-from mbsgd_core.registry import name_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.types import Trace
@@ -89,15 +88,10 @@ def _limits(experiment: Experiment, lane: int, places: Sequence[tuple[float, ...
     size = method.sampler.size(samples)
     noisy = None
     if size < samples and isinstance(method.rule, SGD) and not method.rule.momentum and not method.rule.weight_decay:
-        noisy = _noisy_limit(problem, steepest, size, draws_with_replacement(experiment, lane))
+        noisy = _noisy_limit(problem, steepest, size, method.sampler.draws_with_replacement)
     if noisy is None or noisy >= plain.rate * (1 - 1e-9):
         return Limits(plain.rate, plain, None)
     return Limits(noisy, plain, noisy)
-
-
-def draws_with_replacement(experiment: Experiment, lane: int) -> bool:
-    """Whether one batch of this lane may hold a sample twice."""
-    return name_of(experiment.lanes[lane].sampler) == "with_replacement"
 
 
 @beside(most=32)

@@ -14,7 +14,7 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.kept import beside
 from mbsgd_core.measures import along, ensemble, noise, plane, verdict
-from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, draws_with_replacement, start_of
+from mbsgd_core.measures.diagnosis import Diagnosis, diagnose, start_of
 from mbsgd_core.measures.glance import at, cursor, last_sound, outline
 from mbsgd_core.measures.plane import Plane, Window
 from mbsgd_core.measures.text import number, point, share
@@ -252,10 +252,8 @@ def _summary(label: str, trace: Trace, row: dict[str, Any], found: Diagnosis) ->
 
 def start_noise(experiment: Experiment, lane: int) -> float | None:
     """The relative noise of this lane's batch gradients at the start; None where the gradient is zero or no number."""
-    samples = experiment.problem.sample_count
-    factor = noise.shrink(
-        samples, experiment.lanes[lane].sampler.size(samples), draws_with_replacement(experiment, lane)
-    )
+    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
+    factor = noise.shrink(samples, sampler.size(samples), sampler.draws_with_replacement)
     if not factor:
         return 0.0
     scale = _start_scale(engine.finite_sum(experiment), start_of(experiment))
