@@ -6,7 +6,7 @@ The widget, the link, the command line, validation, the catalogue and the tests 
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,7 @@ Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]
+Examples = tuple[Mapping[str, Any], ...]  # settings: each names some of an item's knobs
 
 
 def knob(
@@ -60,7 +61,7 @@ def knob(
             it is the length, for items their count. The experiment's own limits are `limits`.
         scale: "linear" or "log": how a slider runs over the page range.
         live: True for the few that people drag to compare: they get a slider that moves the picture at once.
-        suggest: where a page begins with a required knob, which has no default.
+        suggest: where a page, and a test, begins with a required knob, which has no default.
         limits: ge, gt, le, lt, min_length, max_length ... as pydantic's Field has them.
 
     Example:
@@ -94,6 +95,17 @@ def page_of(field: FieldInfo) -> tuple[float, float] | None:
     """The page's range of a knob, None if it has none."""
     extra: Any = field.json_schema_extra
     return tuple(extra["page"]) if isinstance(extra, dict) and "page" in extra else None
+
+
+def suggestion_of(field: FieldInfo) -> Any:
+    """The value that a required knob begins with, None if it has none.
+
+    Example:
+        >>> suggestion_of(knob(suggest=5, label="Step size", help="Intervals between two drops."))
+        5
+    """
+    extra: Any = field.json_schema_extra
+    return extra.get("suggest") if isinstance(extra, dict) else None
 
 
 def bare(annotation: Any) -> tuple[Any, dict[str, float]]:
@@ -167,7 +179,33 @@ class Item(BaseModel):
 
 
 class NamedItem(Item):
-    """An item of a registry: written out with the name of its file."""
+    """An item of a registry: written out with the name of its file.
+
+    What a test or a measure has to know of an item stands on it, in class variables such as `examples`: a new file
+    needs no line elsewhere.
+    """
+
+    # The settings that it is tested with, the rest by default. The first shows what it does within a few updates.
+    examples: ClassVar[Examples] = ({},)
+
+    @classmethod
+    def suggested(cls) -> dict[str, Any]:
+        """What its required knobs begin with, as far as they suggest something."""
+        required = {name: suggestion_of(field) for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in required.items() if value is not None}
+
+    @classmethod
+    def cases(cls) -> tuple[dict[str, Any], ...]:
+        """Its examples, each with what its required knobs suggest where it does not say.
+
+        Example:
+            >>> class Toy(NamedItem):
+            ...     examples: ClassVar[Examples] = ({}, {"gamma": 0.5})
+            ...     gamma: Real = knob(suggest=0.9, label="Gamma", help="A factor.")
+            >>> Toy.cases()
+            ({'gamma': 0.9}, {'gamma': 0.5})
+        """
+        return tuple(cls.suggested() | dict(example) for example in cls.examples)
 
     @model_serializer(mode="wrap")
     def _with_name(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

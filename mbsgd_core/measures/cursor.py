@@ -9,7 +9,6 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number
 from mbsgd_core.measures import along, noise, plane
-from mbsgd_core.measures.limits import draws_with_replacement
 from mbsgd_core.measures.plane import Plane
 
 
@@ -51,7 +50,7 @@ def _one(
     if not np.isfinite(each).all():
         return None
     samples, size = total.samples, experiment.lanes[lane].sampler.size(total.samples)
-    replacement = draws_with_replacement(experiment, lane)
+    replacement = experiment.lanes[lane].sampler.draws_with_replacement
     shown = drawn.turn(each)
     mean, spread = shown.mean(0), noise.covariance(shown)
     used = None

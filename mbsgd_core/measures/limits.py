@@ -13,7 +13,6 @@ from mbsgd_core.measures.part import part
 from mbsgd_core.measures.sharpness import sharpness
 from mbsgd_core.measures.truth import truth
 from mbsgd_core.problems.base import FiniteSum
-from mbsgd_core.registry import name_of
 from mbsgd_core.rules.sgd import SGD
 
 MINIMIZERS = 4  # of many are looked at for their curvature
@@ -50,7 +49,7 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
     size = method.sampler.size(samples)
     noisy = None
     if size < samples and isinstance(method.rule, SGD) and not method.rule.momentum and not method.rule.weight_decay:
-        noisy = _noisy_limit(problem, steepest, size, draws_with_replacement(experiment, lane))
+        noisy = _noisy_limit(problem, steepest, size, method.sampler.draws_with_replacement)
     if noisy is None or noisy >= plain.rate * (1 - 1e-9):
         return Limits(plain.rate, plain, None)
     return Limits(noisy, plain, noisy)
@@ -71,11 +70,6 @@ def start_of(experiment: Experiment) -> tuple[float, ...]:
     if experiment.start is not None:
         return experiment.start
     return tuple(engine.finite_sum(experiment).start().tolist())
-
-
-def draws_with_replacement(experiment: Experiment, lane: int) -> bool:
-    """Whether one batch of this lane may hold a sample twice."""
-    return name_of(experiment.lanes[lane].sampler) == "with_replacement"
 
 
 @beside(most=32)

@@ -17,7 +17,7 @@ from mbsgd_core.kept import beside
 from mbsgd_core.measures import along, ensemble, evaluation, noise, plane, verdict
 from mbsgd_core.measures.diagnosis import bottomless, diagnose
 from mbsgd_core.measures.glance import at, cursor, last_sound, outline
-from mbsgd_core.measures.limits import draws_with_replacement, start_of
+from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane, Window
 from mbsgd_core.measures.truth import Truth, truth
 from mbsgd_core.problems.base import FiniteSum
@@ -375,10 +375,8 @@ def _summary(lane: LaneProgress, row: Row) -> str:
 
 def start_noise(experiment: Experiment, lane: int) -> float | None:
     """The relative noise of this lane's batch gradients at the start; None where the gradient is zero or no number."""
-    samples = experiment.problem.sample_count
-    factor = noise.shrink(
-        samples, experiment.lanes[lane].sampler.size(samples), draws_with_replacement(experiment, lane)
-    )
+    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
+    factor = noise.shrink(samples, sampler.size(samples), sampler.draws_with_replacement)
     if not factor:
         return 0.0
     scale = _start_scale(engine.finite_sum(experiment), start_of(experiment))

@@ -1,8 +1,8 @@
 """Adadelta, in torch.optim.Adadelta's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.rules.base import Rule, RuleState
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ class Adadelta(Rule):
     Reference: Zeiler 2012; torch.optim.Adadelta.
     Where others differ: the paper has no learning rate: here that is a rate of 1, torch's default; Keras' is 0.001.
     """
+
+    torch_class: ClassVar[str | None] = "Adadelta"
+    rate_hint: ClassVar[float] = 1.0
+    examples: ClassVar[Examples] = (
+        {},
+        {"eps": 1e-2},
+        {"rho": 1.0},
+        {"rho": 0.5, "weight_decay": 0.1},
+    )
 
     rho: Real = knob(0.9, label="Rho", help="Share kept of the running mean squares.", ge=0, le=1, page=(0.0, 0.9999))
     eps: Real = knob(

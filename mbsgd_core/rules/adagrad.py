@@ -1,8 +1,8 @@
 """Adagrad, in torch.optim.Adagrad's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.rules.base import Rule, RuleState
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ class Adagrad(Rule):
     Reference: Duchi, Hazan, Singer 2011; torch.optim.Adagrad.
     Where others differ: Keras and optax start s at 0.1 and put eps inside the root (Keras: also outside).
     """
+
+    torch_class: ClassVar[str | None] = "Adagrad"
+    rate_hint: ClassVar[float] = 0.05
+    examples: ClassVar[Examples] = (
+        {},
+        {"lr_decay": 0.1, "weight_decay": 0.1},
+        {"initial_accumulator_value": 0.5, "eps": 1e-3},
+        {"initial_accumulator_value": 0.1, "lr_decay": 0.1},
+    )
 
     lr_decay: Real = knob(
         0.0, label="Rate decay", help="Divides the rate by 1 + (t - 1) x this at update t.", ge=0, page=(0.0, 1.0)

@@ -1,8 +1,8 @@
 """Adam, in torch.optim.Adam's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.rules._adam import Moments
 from mbsgd_core.rules.base import RuleState
 
@@ -30,6 +30,15 @@ class Adam(Moments):
     eps is larger by 1 / sqrt(1 - beta2^t); weight decay here is an L2 penalty that passes through the moments
     (torch's decoupled_weight_decay is the rule adamw); torch's amsgrad takes the largest s before the correction.
     """
+
+    torch_class: ClassVar[str | None] = "Adam"
+    examples: ClassVar[Examples] = (
+        {},
+        {"betas": (0.5, 0.9), "eps": 1e-3},
+        {"betas": (0.0, 0.5), "amsgrad": True},
+        {"weight_decay": 0.2},
+        {"weight_decay": 0.1, "amsgrad": True},
+    )
 
     weight_decay: Real = knob(
         0.0, label="Weight decay", help="Adds weight_decay x theta to the gradient.", ge=0, page=(0.0, 1.0)

@@ -1,8 +1,8 @@
 """Adamax, in torch.optim.Adamax's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.rules._adam import Decay
 from mbsgd_core.rules.base import Rule, RuleState
 
@@ -28,6 +28,9 @@ class Adamax(Rule):
     Where others differ: the paper has no eps (0/0 while every gradient is 0); Keras and optax add it to u when
     dividing, not inside the maximum.
     """
+
+    torch_class: ClassVar[str | None] = "Adamax"
+    examples: ClassVar[Examples] = ({}, {"eps": 1e-2}, {"betas": (0.5, 0.9), "weight_decay": 0.1})
 
     betas: tuple[Decay, Decay] = knob(
         (0.9, 0.999),

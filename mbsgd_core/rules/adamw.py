@@ -1,8 +1,8 @@
 """Adam with decoupled weight decay, in torch.optim.AdamW's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.rules._adam import Moments
 from mbsgd_core.rules.base import RuleState
 
@@ -26,6 +26,14 @@ class AdamW(Moments):
     Where others differ: the paper's decay is weight_decay alone, times a schedule multiplier; torch, optax and
     Keras multiply it by the learning rate, as here.
     """
+
+    torch_class: ClassVar[str | None] = "AdamW"
+    examples: ClassVar[Examples] = (
+        {},
+        {"weight_decay": 0.0},
+        {"weight_decay": 0.3, "betas": (0.8, 0.95)},
+        {"amsgrad": True, "eps": 1e-2},
+    )
 
     weight_decay: Real = knob(
         0.01,

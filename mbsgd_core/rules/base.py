@@ -14,12 +14,15 @@ RuleState = tuple[Any, ...]
 class Rule(NamedItem):
     """theta <- theta + delta, with delta from the gradient, the rule's state and the learning rate.
 
-    Conventions are those of torch.optim's class of the same name, unless the rule is a `mistake`; its docstring says
-    where the textbook, scikit-learn or optax differ. All arithmetic is elementwise, so runs and grids of settings are
-    leading axes. Write with tensor methods only: a rule never imports torch.
+    Where torch has the rule (`torch_class`), knobs, defaults and every update are torch's; the docstring says where
+    the textbook, scikit-learn or optax differ. All arithmetic is elementwise, so runs and grids of settings are leading
+    axes. Write with tensor methods only: a rule never imports torch.
     """
 
+    torch_class: ClassVar[str | None] = None  # the name in torch.optim; None: torch has no such rule
     mistake: ClassVar[bool] = False  # True: what a wrong program does, to be recognised; it need not get anywhere
+    compiled: ClassVar[bool] = True  # False: does more than arithmetic (a branch on a value), and so runs on torch
+    rate_hint: ClassVar[float] = 0.01  # a rate that moves theta and does not leap, of a rule that sets its own length
 
     @abstractmethod
     def init(self, theta: "Tensor") -> RuleState:

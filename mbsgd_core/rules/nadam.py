@@ -1,8 +1,8 @@
 """NAdam: Adam with Nesterov momentum, in torch.optim.NAdam's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Flag, Real, knob
+from mbsgd_core.knobs import Examples, Flag, Real, knob
 from mbsgd_core.rules._adam import TwoMoments
 from mbsgd_core.rules.base import RuleState
 
@@ -28,6 +28,14 @@ class NAdam(TwoMoments):
     Where others differ: torch keeps p_t in its default number type, so it agrees to 1e-12 only with
     torch.set_default_dtype(torch.float64); optax's nadam has no mu_t schedule.
     """
+
+    torch_class: ClassVar[str | None] = "NAdam"
+    examples: ClassVar[Examples] = (
+        {},
+        {"betas": (0.5, 0.9), "momentum_decay": 0.1},
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.1, "decoupled_weight_decay": True},
+    )
 
     weight_decay: Real = knob(0.0, label="Weight decay", help="Pulls theta towards 0.", ge=0, page=(0.0, 1.0))
     momentum_decay: Real = knob(

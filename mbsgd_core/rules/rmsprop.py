@@ -1,8 +1,8 @@
 """RMSprop, in torch.optim.RMSprop's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mbsgd_core.knobs import Flag, Real, knob
+from mbsgd_core.knobs import Examples, Flag, Real, knob
 from mbsgd_core.rules.base import Rule, RuleState
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ class RMSprop(Rule):
     Reference: Tieleman & Hinton 2012, lecture 6e; Graves 2013 (centered); torch.optim.RMSprop.
     Where others differ: TensorFlow and Keras put eps inside the root; optax too unless told otherwise.
     """
+
+    torch_class: ClassVar[str | None] = "RMSprop"
+    rate_hint: ClassVar[float] = 0.002
+    examples: ClassVar[Examples] = (
+        {},
+        {"alpha": 0.9, "eps": 1e-4},
+        {"centered": True, "weight_decay": 0.1},
+        {"momentum": 0.9},
+        {"alpha": 0.8, "momentum": 0.5, "centered": True},
+        {"momentum": 0.5, "centered": True, "weight_decay": 0.1},
+    )
 
     alpha: Real = knob(
         0.99, label="Alpha", help="Share kept of the running mean square.", ge=0, le=1, page=(0.0, 0.9999)

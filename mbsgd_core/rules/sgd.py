@@ -1,10 +1,10 @@
 """Stochastic gradient descent with momentum, in torch.optim.SGD's convention."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import model_validator
 
-from mbsgd_core.knobs import Flag, Real, knob
+from mbsgd_core.knobs import Examples, Flag, Real, knob
 from mbsgd_core.rules.base import Rule, RuleState
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ class SGD(Rule):
     constant); Keras' and the textbooks' "exponential average" form is this one with dampening = momentum, but
     torch does not dampen the first step.
     """
+
+    torch_class: ClassVar[str | None] = "SGD"
+    examples: ClassVar[Examples] = (
+        {},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "nesterov": True},
+        {"momentum": 0.5, "dampening": 0.3, "weight_decay": 0.05},
+        {"momentum": 0.9, "dampening": 1.0},
+        {"weight_decay": 0.1},
+        {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1},
+    )
 
     momentum: Real = knob(
         0.0,

@@ -12,6 +12,12 @@ class Sampler(NamedItem):
     """An order of visits for every epoch; batches are consecutive slices of it."""
 
     draws: ClassVar[bool] = True  # False: every batch is all samples, and `orders` is None
+    draws_with_replacement: ClassVar[bool] = False  # True: an epoch, and a batch, may hold a sample twice
+    random: ClassVar[bool] = True  # False: the order is fixed, whatever the seed and the run
+    changes: ClassVar[bool] = True  # False: the order of the first epoch is that of every epoch
+    # True: orders(seed, runs, epoch, m)[run] is stream(seed, "order", run, epoch).permutation(m), nothing else; such
+    # orders may be drawn many epochs at once.
+    permutes_anew: ClassVar[bool] = False
 
     @abstractmethod
     def size(self, samples: int) -> int:

@@ -9,6 +9,8 @@ class FullBatch(Sampler):
     """All m samples in one batch: the gradient is exact and nothing is drawn (BGD, b = m)."""
 
     draws: ClassVar[bool] = False
+    random: ClassVar[bool] = False
+    changes: ClassVar[bool] = False
 
     def size(self, samples: int) -> int:
         return samples

@@ -16,6 +16,8 @@ class Schedule(NamedItem):
     that the rates are torch's to the last bit.
     """
 
+    # The name in torch.optim.lr_scheduler, where knobs, defaults and rates are that class's; None: there is none.
+    torch_class: ClassVar[str | None] = None
     watches_objective: ClassVar[bool] = False
     changes: ClassVar[bool] = True  # False: the rate of the start is that of every interval
 

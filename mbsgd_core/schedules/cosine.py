@@ -1,6 +1,8 @@
 """Half a cosine from the rate to its minimum."""
 
-from mbsgd_core.knobs import Real, Whole, knob
+from typing import ClassVar
+
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules._cosine import next_rate
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
@@ -19,6 +21,15 @@ class Cosine(Schedule):
 
     Reference: Loshchilov & Hutter 2017; torch.optim.lr_scheduler.CosineAnnealingLR.
     """
+
+    torch_class: ClassVar[str | None] = "CosineAnnealingLR"
+    examples: ClassVar[Examples] = (
+        {"T_max": 20},
+        {"T_max": 60},
+        {"T_max": 13, "eta_min": 0.01},
+        {"T_max": 1},
+        {"T_max": 2, "eta_min": 0.3},
+    )
 
     T_max: Whole = knob(
         suggest=20,

@@ -1,8 +1,9 @@
 """Half cosines that start anew."""
 
 import math
+from typing import ClassVar
 
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -19,6 +20,13 @@ class CosineRestarts(Schedule):
 
     Reference: Loshchilov & Hutter 2017 (SGDR); torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
+
+    torch_class: ClassVar[str | None] = "CosineAnnealingWarmRestarts"
+    examples: ClassVar[Examples] = (
+        {"T_0": 5},
+        {"T_0": 4, "T_mult": 2, "eta_min": 0.01},
+        {"T_0": 1, "T_mult": 3},
+    )
 
     T_0: Whole = knob(
         suggest=5, label="T 0", help="Intervals of the first cycle.", ge=1, le=10**9, page=(1, 500), scale="log"

@@ -1,9 +1,9 @@
 """Up and down between two rates."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -21,6 +21,13 @@ class Cyclic(Schedule):
     Reference: Smith 2017; torch.optim.lr_scheduler.CyclicLR.
     Where others differ: torch also cycles the momentum unless cycle_momentum=False; here it stays the rule's.
     """
+
+    examples: ClassVar[Examples] = (
+        {"max_lr": 0.6, "step_size_up": 4},
+        {"max_lr": 0.6, "step_size_up": 3, "step_size_down": 7, "mode": "triangular2"},
+        {"max_lr": 0.6, "step_size_up": 5, "mode": "exp_range", "gamma": 0.97},
+        {"max_lr": 0.6},
+    )
 
     max_lr: Real = knob(
         suggest=0.2, label="Highest rate", help="The top of the first cycle.", gt=0, page=(1e-4, 10.0), scale="log"

@@ -1,6 +1,8 @@
 """A constant factor an interval."""
 
-from mbsgd_core.knobs import Real, knob
+from typing import ClassVar
+
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -14,6 +16,12 @@ class Exponential(Schedule):
 
     Reference: torch.optim.lr_scheduler.ExponentialLR; Smith 2017 (range test).
     """
+
+    torch_class: ClassVar[str | None] = "ExponentialLR"
+    examples: ClassVar[Examples] = (
+        {"gamma": 0.93},
+        {"gamma": 1.1},
+    )
 
     gamma: Real = knob(
         suggest=0.95, label="Gamma", help="The rate is multiplied by this.", gt=0, le=10, page=(0.5, 1.0)

@@ -1,6 +1,8 @@
 """A straight line from one share of the rate to another."""
 
-from mbsgd_core.knobs import Real, Whole, knob
+from typing import ClassVar
+
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -14,6 +16,13 @@ class Linear(Schedule):
 
     Reference: torch.optim.lr_scheduler.LinearLR.
     """
+
+    torch_class: ClassVar[str | None] = "LinearLR"
+    examples: ClassVar[Examples] = (
+        {},
+        {"start_factor": 0.2, "end_factor": 0.7, "total_iters": 17},
+        {"end_factor": 0.0},
+    )
 
     start_factor: Real = knob(
         1 / 3, label="Start factor", help="Share of the rate at the start.", gt=0, le=1, page=(0.01, 1.0)

@@ -1,10 +1,10 @@
 """A drop at each of the given intervals."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -18,6 +18,13 @@ class MultiStep(Schedule):
 
     Reference: torch.optim.lr_scheduler.MultiStepLR.
     """
+
+    torch_class: ClassVar[str | None] = "MultiStepLR"
+    examples: ClassVar[Examples] = (
+        {"milestones": (3, 9)},
+        {"milestones": (20, 5, 5), "gamma": 0.3},
+        {"milestones": (0, 30)},
+    )
 
     milestones: tuple[Annotated[Whole, Field(ge=0)], ...] = knob(
         suggest=(5, 10), label="Milestones", help="The intervals at which the rate drops.", max_length=256

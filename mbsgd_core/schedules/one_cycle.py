@@ -1,9 +1,9 @@
 """Up to a peak and far down again, within the budget."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
-from mbsgd_core.knobs import Flag, Real, Whole, knob
+from mbsgd_core.knobs import Examples, Flag, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -23,6 +23,15 @@ class OneCycle(Schedule):
     Where others differ: torch also cycles the momentum unless cycle_momentum=False; here the momentum is the
     rule's and stays. The paper's form is three_phase.
     """
+
+    examples: ClassVar[Examples] = (
+        {},
+        {"anneal_strategy": "linear", "pct_start": 0.5},
+        {"three_phase": True, "div_factor": 10.0, "final_div_factor": 100.0},
+        {"three_phase": True, "anneal_strategy": "linear", "pct_start": 0.25},
+        {"pct_start": 1.0},
+        {"pct_start": 0.0},
+    )
 
     total_steps: Whole | None = knob(
         None, label="Total steps", help="Intervals of the cycle; null: those of the budget.", ge=1

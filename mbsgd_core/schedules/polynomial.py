@@ -1,6 +1,8 @@
 """A power of a straight line down to zero."""
 
-from mbsgd_core.knobs import Real, Whole, knob
+from typing import ClassVar
+
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -14,6 +16,13 @@ class Polynomial(Schedule):
 
     Reference: torch.optim.lr_scheduler.PolynomialLR.
     """
+
+    torch_class: ClassVar[str | None] = "PolynomialLR"
+    examples: ClassVar[Examples] = (
+        {},
+        {"total_iters": 31, "power": 2.0},
+        {"total_iters": 90, "power": 0.5},
+    )
 
     total_iters: Whole = knob(5, label="Length", help="Intervals down to zero.", ge=1, page=(1, 500), scale="log")
     power: Real = knob(1.0, label="Power", help="1 is a straight line.", ge=0, page=(0.1, 5.0))

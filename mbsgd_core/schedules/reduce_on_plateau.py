@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar, Literal
 
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -22,6 +22,17 @@ class ReduceOnPlateau(Schedule):
 
     Reference: torch.optim.lr_scheduler.ReduceLROnPlateau.
     """
+
+    torch_class: ClassVar[str | None] = "ReduceLROnPlateau"
+    examples: ClassVar[Examples] = (
+        {"patience": 0, "factor": 0.5, "threshold": 0.1},
+        {},
+        {"patience": 2, "factor": 0.5},
+        {"patience": 1, "cooldown": 3, "threshold": 0.05},
+        {"patience": 1, "threshold": 1e-3, "threshold_mode": "abs", "min_lr": 0.01},
+        {"patience": 3, "mode": "max", "factor": 0.3},
+        {"patience": 0, "mode": "max", "threshold_mode": "abs", "factor": 0.3, "eps": 1e-3},
+    )
 
     watches_objective: ClassVar[bool] = True
 

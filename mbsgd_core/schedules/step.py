@@ -1,6 +1,8 @@
 """A drop every so many intervals."""
 
-from mbsgd_core.knobs import Real, Whole, knob
+from typing import ClassVar
+
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
 
@@ -15,6 +17,12 @@ class Step(Schedule):
 
     Reference: torch.optim.lr_scheduler.StepLR.
     """
+
+    torch_class: ClassVar[str | None] = "StepLR"
+    examples: ClassVar[Examples] = (
+        {"step_size": 3, "gamma": 0.5},
+        {"step_size": 7},
+    )
 
     step_size: Whole = knob(
         suggest=5, label="Step size", help="Intervals between two drops.", ge=1, page=(1, 500), scale="log"

@@ -1,8 +1,10 @@
 """A straight warm-up, then half a cosine."""
 
+from typing import ClassVar
+
 from pydantic import model_validator
 
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.schedules._cosine import next_rate
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
@@ -29,6 +31,12 @@ class WarmupCosine(Schedule):
     Where others differ: the form "peak * (t + 1) / W for t < W, then the cosine from t = W" is at full rate twice;
     it is start_factor = 1 / W, warmup = W - 1, hold = 1.
     """
+
+    examples: ClassVar[Examples] = (
+        {},
+        {"warmup": 7, "start_factor": 0.1, "eta_min": 0.013, "total": 30},
+        {"warmup": 0, "hold": 4},
+    )
 
     start_factor: Real = knob(
         1 / 3, label="Start factor", help="Share of the rate at the start.", gt=0, le=1, page=(0.01, 1.0)

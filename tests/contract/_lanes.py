@@ -8,12 +8,15 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.engine.plan import plan_of
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, registered
 from mbsgd_core.measures.suggestion import suggestion
+from mbsgd_core.problems.base import Problem
+from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import State, Trace
+from tests.contract import _items as items
 
 Described = dict[str, Any]
 SURFACES = discover("mbsgd_core.problems.surfaces", Surface)
@@ -38,12 +41,16 @@ MODELS: dict[str, Described] = {
     "mlp, relu, classes": {**FLOWERS, "activation": "relu", "l2": 0.01},
     "mlp, sigmoid, classes": {**FLOWERS, "activation": "sigmoid", "intercept": False},
 }
+# A model that is not among these is tried with its own examples.
+MODELS |= {
+    f"{name}, example {i}": given
+    for name, cls in registered(Problem).items()
+    if cls.compiled and issubclass(cls, DataProblem) and not any(known.split(",")[0] == name for known in MODELS)
+    for i, given in enumerate(items.on_small_data(cls))
+}
 # Names of problems: a surface's with its kind of noise, or a model's as above.
-COMPILED = [f"{name}, {kind}" for name in SURFACES for kind in ("tilt", "scale")] + list(MODELS)
-# Rates at which a lane moves and does not leap, so that rounding is not blown up: of plain descent by problem (of a
-# surface a fifth of what the page suggests), of the rules that set their own length of step by rule.
-MODEL_RATES = {"linear_regression": 0.05, "logistic_regression": 0.2, "softmax_regression": 0.2, "mlp": 0.05}
-RULE_RATES = {"adadelta": 1.0, "adagrad": 0.05, "rmsprop": 0.002}
+COMPILED = [f"{name}, {kind}" for name, cls in SURFACES.items() if cls.compiled for kind in ("tilt", "scale")]
+COMPILED += list(MODELS)
 
 
 def bare(name: str) -> str:
@@ -54,8 +61,9 @@ def bare(name: str) -> str:
 @cache
 def suggested(surface: str) -> tuple[float, float]:
     """(rate, noise) for a surface."""
+    given = {"name": surface, **SURFACES[surface].cases()[0]}
     lanes = [{"sampler": "full_batch", "schedule": "constant"}]
-    found = suggestion(Experiment.model_validate({"problem": surface, "lanes": lanes}))
+    found = suggestion(Experiment.model_validate({"problem": given, "lanes": lanes}))
     return 0.2 * found.rate, 0.5 * found.noise
 
 
@@ -64,25 +72,42 @@ def problem(name: str) -> Described:
     if name in MODELS:
         return {"name": bare(name), **MODELS[name]}
     surface, kind = name.split(", ")
-    return {"name": surface, "noise_kind": kind, "noise": suggested(surface)[1] if kind == "tilt" else 0.3}
+    noise = {"noise_kind": kind, "noise": suggested(surface)[1] if kind == "tilt" else 0.3}
+    return {"name": surface, **SURFACES[surface].cases()[0], **noise}
 
 
-@cache
-def is_descent(rule: str) -> bool:
+def compiled_rules() -> list[Described]:
+    """Every rule that has a compiled form, with nothing but what it must be given."""
+    return [rule for rule in items.plain(Rule) if RULES[rule["name"]].compiled]
+
+
+def first_step(rule: Described, gradient: float) -> float:
+    """How far a rule moves a parameter at 1 in its first update at rate 1."""
+    item = RULES[rule["name"]].model_validate({knob: value for knob, value in rule.items() if knob != "name"})
+    one = torch.ones(1, 1, dtype=torch.float64)
+    return abs(item.update(gradient * one, item.init(one), one, 1.0)[0].item())
+
+
+def is_descent(rule: Described) -> bool:
     """Whether twice the gradient makes a first step twice as long: then the rate must suit the problem."""
-    item, one = RULES[rule](), torch.ones(1, 1, dtype=torch.float64)
-    single, double = (item.update(gradient, item.init(one), one, 1.0)[0].item() for gradient in (one, 2 * one))
-    return bool(np.isclose(double, 2 * single))
+    return bool(np.isclose(first_step(rule, 2.0), 2 * first_step(rule, 1.0)))
 
 
-def rate(name: str, rule: str) -> float:
-    """The learning rate that suits a problem with a rule."""
+def shows_rounding(rule: Described) -> bool:
+    """Whether a gradient that is 0 to rounding makes a first step of some length: in a direction that is chance."""
+    return first_step(rule, 1e-13) > 1e-4 * first_step(rule, 1.0)
+
+
+def rate(name: str, rule: Described) -> float:
+    """The learning rate that suits a problem with a rule: it moves and does not leap, so that rounding stays small."""
+    cls = RULES[rule["name"]]
     if not is_descent(rule):
-        return RULE_RATES.get(rule, 0.01)
-    share = 0.1 if RULES[rule].mistake else 1.0
+        return cls.rate_hint
+    share = 0.1 if cls.mistake else 1.0
     if name.endswith("a number"):
         return share * 2e-4  # what these learn is about 150
-    return share * (MODEL_RATES[name] if (name := bare(name)) in MODEL_RATES else suggested(name)[0])
+    of_problem = registered(Problem)[bare(name)]
+    return share * (of_problem.rate_hint if issubclass(of_problem, DataProblem) else suggested(bare(name))[0])
 
 
 def both(e: Experiment, every: int | None = None) -> tuple[tuple[State, Trace], tuple[State, Trace]]:

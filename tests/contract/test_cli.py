@@ -17,7 +17,7 @@ from mbsgd_core import __version__, engine
 from mbsgd_core.cli.main import COMMANDS, main
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.share import from_query, to_query
-from tests.contract.test_experiment import EXAMPLE, changed
+from tests.contract._example import EXAMPLE, changed
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["label", "updates", "samples", "epochs", "seconds", "loss", "best_loss", "diverged_at"]

@@ -14,7 +14,7 @@ from mbsgd_core.share import from_query, to_query
 
 CANCER = {"name": "logistic_regression", "dataset": "breast_cancer"}
 MNIST = {"name": "softmax_regression", "dataset": {"name": "mnist", "rows": "subset"}}
-GIVEN = {
+PROBLEMS = {
     "labels that are wrong": CANCER | {"train_rows": 60, "label_noise": 0.2},
     "numbers": {"name": "linear_regression", "dataset": "diabetes", "train_rows": 50, "l2": 0.1},
     "a class thinned out": {"name": "mlp", "dataset": {"name": "moons", "samples": 60}, "imbalance": 0.3},
@@ -29,9 +29,9 @@ def experiment(given: dict, sampler="full_batch", updates: int = 0) -> Experimen
     return Experiment.model_validate({"problem": given, "lanes": [lane], "budget": budget, "seed": 5})
 
 
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_the_training_rows_stand_there_again_and_nothing_else_changes(name):
-    one, three = (experiment(GIVEN[name] | {"copies": copies}).problem for copies in (1, 3))
+    one, three = (experiment(PROBLEMS[name] | {"copies": copies}).problem for copies in (1, 3))
     data, copied = one.prepare(5), three.prepare(5)
     assert three.sample_count == 3 * one.sample_count == len(copied.y)
     for part in ("x", "y", "rows"):
@@ -42,10 +42,10 @@ def test_the_training_rows_stand_there_again_and_nothing_else_changes(name):
     assert (three.held_out, three.parameter_count) == (one.held_out, one.parameter_count)
 
 
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_the_loss_and_its_gradient_are_the_same(name):
     one, three = (
-        experiment(GIVEN[name] | {"copies": copies}).problem.realize(5, torch.float64, "cpu") for copies in (1, 3)
+        experiment(PROBLEMS[name] | {"copies": copies}).problem.realize(5, torch.float64, "cpu") for copies in (1, 3)
     )
     theta = one.start() + 0.1 * torch.tensor(np.random.default_rng(2).normal(size=(2, one.parameters)))
     torch.testing.assert_close(three.objective(theta), one.objective(theta), rtol=1e-12, atol=0)

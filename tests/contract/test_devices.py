@@ -9,58 +9,15 @@ import torch
 from mbsgd_core import engine, kernels
 from mbsgd_core.cli.main import main
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.problems.base import FiniteSum, Place
-from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
+from tests.contract import _items as items
+from tests.contract._device_cases import DRAWING, QUADRATIC, every_problem, experiment
 from tests.contract._far import FAR, assert_same, far, near
-from tests.contract.test_problems import SMALL_DATA, tasks_of
 
 RULES = discover("mbsgd_core.rules", Rule)
-# Settings of models that the small data do not suit, or that make them draw while they train.
-CHOSEN = {
-    "mlp": {"dropout": 0.3, "hidden": [4, 3]},
-    "cnn": {"dataset": "digits", "train_rows": 20, "channels": [2], "hidden": 3, "dropout": 0.3, "augment_shift": 1},
-}
-QUADRATIC = {"name": "quadratic", "samples": 8, "noise": 1.0}
-
-
-def settings() -> list:
-    """Every problem, small; of models what they may learn, with a penalty and without an intercept."""
-    cases: list[tuple[str, dict[str, Any]]] = []
-    for name, cls in problems().items():
-        if issubclass(cls, Surface):
-            cases += [(name, {"samples": 8, "noise": 0.5, "noise_kind": kind}) for kind in ("tilt", "scale")]
-        elif issubclass(cls, DataProblem):
-            for task in tasks_of(cls):
-                given = {"dataset": SMALL_DATA[task], "test_fraction": 0.25} | CHOSEN.get(name, {})
-                cases += [(name, given), (name, given | {"l2": 0.1, "intercept": False})]
-    return [pytest.param({"name": name, **given}, id=f"{name}-{i}") for i, (name, given) in enumerate(cases)]
-
-
-every_problem = pytest.mark.parametrize("given", settings())
-
-
-def experiment(given: Any, lanes: list | None = None, **more: Any) -> Experiment:
-    rate = {"name": "constant", "learning_rate": 1e-3}
-    batches = {"name": "reshuffle", "batch_size": 3}
-    return Experiment.model_validate(
-        {
-            "problem": given,
-            "budget": {"amount": 2},
-            "lanes": lanes
-            or [
-                {"sampler": "full_batch", "schedule": rate},
-                {"sampler": batches, "rule": "adam", "schedule": {"name": "reduce_on_plateau", "learning_rate": 1e-3}},
-                {"sampler": batches, "schedule": rate | {"learning_rate": 1e30}},  # it diverges
-            ],
-            **more,
-        }
-    )
-
-
 # --- the device that is chosen -----------------------------------------------------------------------------------
 
 
@@ -94,7 +51,7 @@ def test_auto_takes_the_gpu_for_large_problems_alone(monkeypatch):
 def test_what_is_not_on_the_cpu_has_no_compiled_form(given, compiled_lanes):
     e = experiment(given)
     rule, schedule = e.lanes[0].rule, e.lanes[0].schedule
-    small = given["name"] not in CHOSEN  # those draw while they train
+    small = e.problem.compiled and not DRAWING.keys() & given.keys()
     assert (kernels.descent_for(e.problem.realize(0, torch.float64, "cpu"), rule, schedule) is not None) == small
     with far():
         assert kernels.descent_for(e.problem.realize(0, torch.float64, FAR), rule, schedule) is None
@@ -163,32 +120,23 @@ def test_a_problem_stays_on_its_device_and_says_the_same(given, dtype):
     assert_same(seen, metrics)
 
 
-def knobs_of(rule: str) -> list[dict[str, Any]]:
-    """The defaults; and every switch on, every number away from 0, as far as they go together."""
-    cls = RULES[rule]
-    on = {name: True for name, field in cls.model_fields.items() if field.annotation is bool}
-    on |= {name: 0.5 for name, field in cls.model_fields.items() if field.annotation is float and field.default == 0}
-    return [{}, {name: 0.0 if name == "dampening" else value for name, value in on.items()}]
+@pytest.mark.parametrize("name, knobs", items.cases(Rule))
+def test_a_rule_stays_on_the_device_of_theta(name, knobs):
+    item = RULES[name].model_validate(knobs)
+    start = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
+    for rate in (0.1, [[0.1], [0.2]]):
 
+        def steps(theta: torch.Tensor, rate: Any = rate, item: Rule = item) -> list:
+            state, seen = item.init(theta), [theta]
+            speed = theta.new_tensor(rate) if isinstance(rate, list) else rate
+            for _ in range(3):
+                delta, state = item.update(2 * theta, state, theta, speed)
+                theta = theta + delta
+                seen += [theta, *(value for value in state if isinstance(value, torch.Tensor))]
+            return seen
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_stays_on_the_device_of_theta(rule):
-    for knobs in knobs_of(rule):
-        item = RULES[rule](**knobs)
-        start = torch.tensor([[1.0, -2.0], [0.5, 3.0]])
-        for rate in (0.1, [[0.1], [0.2]]):
-
-            def steps(theta: torch.Tensor, rate: Any = rate, item: Rule = item) -> list:
-                state, seen = item.init(theta), [theta]
-                speed = theta.new_tensor(rate) if isinstance(rate, list) else rate
-                for _ in range(3):
-                    delta, state = item.update(2 * theta, state, theta, speed)
-                    theta = theta + delta
-                    seen += [theta, *(value for value in state if isinstance(value, torch.Tensor))]
-                return seen
-
-            expected = steps(start)
-            with far() as device:
-                found = steps(start.to(device))
-            assert all(tensor.device.type == FAR for tensor in found)
-            assert_same(near(found), near(expected))
+        expected = steps(start)
+        with far() as device:
+            found = steps(start.to(device))
+        assert all(tensor.device.type == FAR for tensor in found)
+        assert_same(near(found), near(expected))

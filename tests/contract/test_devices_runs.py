@@ -30,8 +30,8 @@ from mbsgd_core.measures import (
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import discover
 from mbsgd_core.schedules.base import Schedule
+from tests.contract._device_cases import QUADRATIC, every_problem, experiment, settings
 from tests.contract._far import FAR, assert_same, far, near
-from tests.contract.test_devices import QUADRATIC, every_problem, experiment, settings
 
 TOLERANCE = 1e-12  # of measures: how numpy's arrays lie in memory decides how their products round
 

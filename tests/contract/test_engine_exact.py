@@ -11,33 +11,19 @@ import pytest
 import torch
 
 from mbsgd_core import engine
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, registered
 from mbsgd_core.problems.surfaces.base import centred_draws
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
+from tests.contract import _items as items
+from tests.contract._chunks import MOMENTUM, PROBLEMS, UPDATES, assert_chunk_invariant, bits, experiment, in_chunks
 
-RULES = discover("mbsgd_core.rules", Rule)
-TORCHS = [name for name, rule in RULES.items() if not rule.mistake]  # torch.optim has them
+RULES = items.plain(Rule)
+TORCHS = [rule for rule in RULES if registered(Rule)[rule["name"]].torch_class]
 SAMPLERS = discover("mbsgd_core.samplers", Sampler)
 SCHEDULES = discover("mbsgd_core.schedules", Schedule)
-REQUIRED = {
-    "step": {"step_size": 3, "gamma": 0.5},
-    "multi_step": {"milestones": [3, 9]},
-    "exponential": {"gamma": 0.99},
-    "cosine": {"T_max": 20},
-    "cosine_restarts": {"T_0": 5},
-    "cyclic": {"max_lr": 0.05},
-    "reduce_on_plateau": {"patience": 1, "factor": 0.5, "threshold": 0.01},
-}
-MOMENTUM = {"name": "sgd", "momentum": 0.9}
-PROBLEMS = {
-    "bowl": {"name": "quadratic", "noise": 1.0, "angle": 30.0},
-    "one feature": {"name": "linear_regression", "dataset": "diabetes", "features": ["bmi"]},
-    "all features": {"name": "linear_regression", "dataset": "diabetes", "l2": 0.1},
-}
-UPDATES = 400
 
 
 @pytest.fixture(autouse=True)
@@ -49,49 +35,6 @@ def _one_thread_and_float64():
     yield
     torch.set_default_dtype(before)
     torch.set_num_threads(threads)
-
-
-def experiment(problem="bowl", sampler="reshuffle", rule="sgd", schedule="constant", size=7, **fields) -> Experiment:
-    """A one-lane experiment of 400 updates; the knobs that an item needs are filled in."""
-    if isinstance(sampler, str):
-        sampler = {"name": sampler} | ({} if sampler == "full_batch" else {"batch_size": size})
-    if isinstance(schedule, str):
-        schedule = {"name": schedule}
-    schedule = {"learning_rate": 0.01} | REQUIRED.get(schedule["name"], {}) | schedule
-    return Experiment.model_validate(
-        {
-            "problem": PROBLEMS[problem] if isinstance(problem, str) else problem,
-            "budget": {"unit": "updates", "amount": UPDATES},
-            "lanes": [{"sampler": sampler, "rule": rule, "schedule": schedule}],
-        }
-        | fields
-    )
-
-
-def bits(value) -> object:
-    """Anything in a State or Trace as something that == compares to the last bit."""
-    if isinstance(value, torch.Tensor):
-        value = value.numpy()
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes()
-    if isinstance(value, tuple):
-        return tuple(bits(part) for part in value)
-    return value
-
-
-def in_chunks(e: Experiment, sizes: list[int], every=None, between=lambda state: state):
-    state = engine.init(e, 0)
-    traces = [engine.snapshot(state)]
-    for n in sizes:
-        state, trace = engine.advance(between(state), n, every)
-        traces.append(trace)
-    return state, engine.join(traces)
-
-
-def assert_chunk_invariant(e: Experiment) -> None:
-    whole = bits(in_chunks(e, [UPDATES]))
-    assert bits(in_chunks(e, [50] * 8)) == whole
-    assert bits(in_chunks(e, [1, 2, 0, 61, 3, 130, 1, 999])) == whole
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -110,7 +53,7 @@ def test_chunks_for_ragged_and_dropped_last_batches(size, drop_last):
 
 
 @pytest.mark.parametrize("problem", ["bowl", "all features"])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", RULES, ids=items.name_of)
 def test_chunks_for_every_rule(rule, problem):
     assert_chunk_invariant(experiment(problem, "reshuffle", rule, runs=2, size=32))
 
@@ -158,7 +101,7 @@ def test_a_run_does_not_depend_on_the_runs_beside_it(problem, schedule):
     assert not np.array_equal(beside.theta[1], beside.theta[0])
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", RULES, ids=items.name_of)
 def test_a_pickled_state_resumes_the_same(rule):
     e = experiment("one feature", "reshuffle", rule, "reduce_on_plateau", runs=2)
     again = in_chunks(e, [130, 270], between=lambda state: pickle.loads(pickle.dumps(state)))
@@ -222,7 +165,7 @@ def torch_loop(e: Experiment, run: int, make_scheduler=None) -> np.ndarray:
     lane, loss = e.lanes[0], torch_loss(e)
     theta = torch.nn.Parameter(engine.init(e, 0).theta[run].clone())
     knobs = {k: v for k, v in lane.rule.model_dump().items() if k != "name"}
-    optimizer = getattr(torch.optim, type(lane.rule).__name__)([theta], lr=lane.schedule.learning_rate, **knobs)
+    optimizer = getattr(torch.optim, lane.rule.torch_class)([theta], lr=lane.schedule.learning_rate, **knobs)
     scheduler = make_scheduler(optimizer) if make_scheduler else None
     path, per_interval = [], 1 if lane.schedule.interval == "update" else e.updates_per_epoch(0)
     for i, batch in enumerate(engine.batch_indices(e, 0, range(e.updates(0)), run)):
@@ -291,7 +234,7 @@ def test_the_recorded_loss_is_the_full_objective(problem):
 def test_one_batch_of_everything_is_gradient_descent(problem):
     m = experiment(problem).problem.sample_count
     bgd = engine.run(experiment(problem, "full_batch"), 0)[1].theta
-    for sampler in ("reshuffle", "in_order", "shuffle_once"):
+    for sampler in [name for name, cls in SAMPLERS.items() if cls.draws and not cls.draws_with_replacement]:
         whole = engine.run(experiment(problem, sampler, size=m), 0)[1].theta
         np.testing.assert_allclose(whole, bgd, rtol=1e-11, atol=1e-12)
 
@@ -453,11 +396,11 @@ def test_a_start_that_is_not_finite_has_diverged_at_once():
         ("samples", 12, True, 3, 12),
     ],
 )
-@pytest.mark.parametrize("sampler", ["reshuffle", "with_replacement", "in_order", "shuffle_once"])
+@pytest.mark.parametrize("sampler", [name for name, cls in SAMPLERS.items() if cls.draws])
 def test_budgets(sampler, unit, amount, drop_last, updates, samples):
     e = experiment(
         {"name": "quadratic", "samples": 10},
-        {"name": sampler, "batch_size": 4, "drop_last": drop_last},
+        items.sampler(sampler, 4) | {"drop_last": drop_last},
         budget={"unit": unit, "amount": amount},
     )
     state, trace = engine.run(e, 0)

@@ -1,6 +1,5 @@
 """The experiment keeps the contract: fields, defaults, limits, and errors of one clear line."""
 
-import copy
 import json
 import math
 from typing import Any
@@ -12,48 +11,7 @@ from mbsgd_core.catalogue import catalogue
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import KINDS, Experiment, registered, schema
 from mbsgd_core.knobs import nearest
-
-EXAMPLE: dict[str, Any] = {
-    "version": 1,
-    "problem": {"name": "linear_regression", "dataset": "diabetes", "features": ["bmi"]},
-    "start": None,
-    "budget": {"unit": "epochs", "amount": 20},
-    "seed": 0,
-    "runs": 1,
-    "dtype": "float64",
-    "device": "auto",
-    "lanes": [
-        {
-            "label": "BGD",
-            "sampler": {"name": "full_batch"},
-            "rule": {"name": "sgd", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
-            "schedule": {"name": "constant", "learning_rate": 0.1},
-        },
-        {
-            "label": "SGD",
-            "sampler": {"name": "reshuffle", "batch_size": 1},
-            "rule": {"name": "sgd"},
-            "schedule": {"name": "constant", "learning_rate": 0.01},
-        },
-        {
-            "label": "Mini-batch",
-            "sampler": {"name": "reshuffle", "batch_size": 32},
-            "rule": {"name": "sgd", "momentum": 0.9},
-            "schedule": {"name": "constant", "learning_rate": 0.02},
-        },
-    ],
-}
-
-
-def changed(path: str, value: Any, base: dict[str, Any] = EXAMPLE) -> dict[str, Any]:
-    """The example with something else at a dotted path."""
-    draft = copy.deepcopy(base)
-    *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
-    place: Any = draft
-    for part in parents:
-        place = place[part]
-    place[last] = value
-    return draft
+from tests.contract._example import EXAMPLE, changed
 
 
 def test_the_contracts_example_is_valid_and_comes_back():

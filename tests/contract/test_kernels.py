@@ -8,25 +8,25 @@ from mbsgd_core import engine
 from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment, problems, registered
 from mbsgd_core.kernels.descents import PARAMETERS
+from mbsgd_core.kernels.registers import tape_of
+from mbsgd_core.problems.base import Problem
+from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
+from tests.contract import _items as items
 from tests.contract import _lanes as lanes
-from tests.contract.test_rules import CASES
-from tests.contract.test_schedules import REQUIRED
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
 
-# Every rule, and what else it can do; `CASES` has all of its switches. Where a gradient is 0 to rounding, Adagrad's
-# first step is of full length in a direction that is chance, unless something stands in its sum.
-RULES = [{"name": name} for name in registered(Rule) if name != "adagrad"] + [
-    {"name": "adagrad", "initial_accumulator_value": 0.1, "lr_decay": 0.1},
-    {"name": "sgd", "momentum": 0.9},
-    {"name": "sgd", "momentum": 0.8, "nesterov": True, "weight_decay": 0.1},
-    {"name": "sgd", "momentum": 0.5, "dampening": 0.3},
-    {"name": "rmsprop", "momentum": 0.5, "centered": True, "weight_decay": 0.1},
-    {"name": "adam", "amsgrad": True, "weight_decay": 0.1},
-    {"name": "nadam", "decoupled_weight_decay": True, "weight_decay": 0.1},
+# Every rule by its first example and by its last, which has most of its switches on; `CASES` has all of them.
+CASES = [(name, knobs) for name, knobs in items.cases(Rule) if registered(Rule)[name].compiled]
+RULES = [
+    {"name": name, **knobs}
+    for name, cls in registered(Rule).items()
+    if cls.compiled
+    for knobs in cls.cases()[:: max(len(cls.examples) - 1, 1)]
 ]
+RULES = [rule for rule in RULES if not lanes.shows_rounding(rule)]
 SAMPLERS = [  # ragged in 64, 100 and 120 samples, or dropping what is
     {"name": "reshuffle", "batch_size": 7},
     {"name": "reshuffle", "batch_size": 1},
@@ -37,11 +37,12 @@ SAMPLERS = [  # ragged in 64, 100 and 120 samples, or dropping what is
 ]
 # A plateau that is asked after every update is torch's: an update at a time there is nothing to compile.
 SCHEDULES = [
-    {"name": name, "interval": interval, **REQUIRED.get(name, {})}
+    {"name": name, "interval": interval}
     for name, cls in registered(Schedule).items()
     for interval in ("epoch", "update")
     if not (cls.watches_objective and interval == "update")
 ]
+MODELS = {name: cls for name, cls in problems().items() if issubclass(cls, DataProblem)}
 FEW = ["himmelblau, tilt", "quadratic, scale", "linear_regression", "logistic_regression", "mlp, tanh, two classes"]
 
 
@@ -55,12 +56,7 @@ def _one_thread():
 
 def experiment(problem: str, rule: dict, schedule: dict, number: int, **fields) -> Experiment:
     """32 updates of one lane; the number chooses sampler, runs and dtype."""
-    learning_rate = lanes.rate(problem, "sgd" if rule.get("rho") == 1 else rule["name"])  # adadelta is then descent
-    schedule = {"learning_rate": learning_rate} | schedule
-    if schedule["name"] == "cyclic":
-        schedule |= {"max_lr": 1.2 * learning_rate, "step_size_up": 4}
-    if schedule["name"] == "reduce_on_plateau":
-        schedule |= {"patience": 0, "threshold": 0.1, "factor": 0.5}
+    schedule = items.schedule(schedule["name"], lanes.rate(problem, rule)) | schedule
     return Experiment.model_validate(
         {
             "problem": lanes.problem(problem),
@@ -117,10 +113,10 @@ def test_records_that_are_thinned_out():
         assert fast[1].update.tolist() == [0, 7, 14, 21, 28, 32]
 
 
-@pytest.mark.parametrize("name", ["linear_regression", "logistic_regression", "softmax_regression", "mlp"])
+@pytest.mark.parametrize("name", [name for name, cls in MODELS.items() if cls.compiled and items.takes_columns(cls)])
 @pytest.mark.parametrize("rows", [1, 2, 6])
 def test_fewer_samples_than_parameters(rows, name):
-    dataset = "diabetes" if name == "linear_regression" else "breast_cancer"
+    dataset = "diabetes" if MODELS[name].task == "regression" else "breast_cancer"
     given = {"problem": {"name": name, "dataset": dataset, "train_rows": rows}}
     for sampler in ({"name": "full_batch"}, {"name": "reshuffle", "batch_size": 1}):
         schedule = {"name": "constant", "learning_rate": 0.02}
@@ -144,28 +140,44 @@ def test_a_loss_keeps_its_digits_when_it_is_tiny():
 # --- what has no compiled form --------------------------------------------------------------------------------------
 
 SMALL = {"name": "mlp", "dataset": lanes.MOONS, "test_fraction": 0}
-ON_TORCH = {
-    "cnn, whose convolutions are matrix products": {"name": "cnn", "dataset": "digits", "train_rows": 30},
-    "mlp, which draws what it drops out": {**SMALL, "dropout": 0.5},
-    "mlp, so large that matrix products win": {**SMALL, "hidden": [PARAMETERS // 4 + 1]},
-}
+DROPS = {**SMALL, "dropout": 0.5}  # draws while it trains
+LARGE = {**SMALL, "hidden": [PARAMETERS // 4 + 1]}  # so large that matrix products win
+ELSEWHERE = [  # written for torch alone
+    {"name": name, **given}
+    for name, cls in problems().items()
+    if not cls.compiled
+    for given in (items.on_small_data(cls) if issubclass(cls, DataProblem) else cls.cases())
+]
 
 
-def test_no_problem_falls_back_unnoticed():
-    assert {lanes.bare(name) for name in [*lanes.COMPILED, *ON_TORCH]} == set(problems())
-    largest = experiment("mlp, tanh, two classes", {"name": "sgd"}, {"name": "constant"}, 0)
-    large = largest.model_dump(mode="json") | {"problem": {**SMALL, "hidden": [PARAMETERS // 4 - 1]}}
-    assert plan_of(Experiment.model_validate(large), 0).compiled is not None
+def short(problem: dict, rule: dict) -> Experiment:
+    schedule = {"name": "constant", "learning_rate": 1e-3}
+    method = {"sampler": {"name": "reshuffle", "batch_size": 7}, "rule": rule, "schedule": schedule}
+    return Experiment.model_validate(
+        {"problem": problem, "budget": {"unit": "updates", "amount": 3}, "lanes": [method]}
+    )
 
 
-@pytest.mark.parametrize("name", ON_TORCH)
-def test_what_has_no_compiled_form_runs_on_torch(name):
-    method = {
-        "sampler": {"name": "reshuffle", "batch_size": 7},
-        "schedule": {"name": "constant", "learning_rate": 0.01},
-    }
-    given = {"problem": ON_TORCH[name], "budget": {"unit": "updates", "amount": 3}, "lanes": [method]}
-    e = Experiment.model_validate(given)
+@pytest.mark.parametrize("name, knobs", items.cases(Rule), ids=str)
+def test_no_rule_falls_back_unnoticed(name, knobs):
+    tape, meant = tape_of(registered(Rule)[name].model_validate(knobs)), registered(Rule)[name].compiled
+    assert (tape is not None) == meant, f"{name}: write `compiled: ClassVar[bool] = {not meant}`, or only arithmetic"
+
+
+@pytest.mark.parametrize("name", lanes.COMPILED)
+def test_no_problem_falls_back_unnoticed(name):
+    assert plan_of(short(lanes.problem(name), {"name": "sgd"}), 0).compiled is not None
+    assert registered(Problem)[lanes.bare(name)].compiled
+
+
+def test_a_network_is_compiled_up_to_its_largest_size():
+    largest = {**SMALL, "hidden": [PARAMETERS // 4 - 1]}
+    assert plan_of(short(largest, {"name": "sgd"}), 0).compiled is not None
+
+
+@pytest.mark.parametrize("problem", [DROPS, LARGE, *ELSEWHERE], ids=lambda given: given["name"])
+def test_what_has_no_compiled_form_runs_on_torch(problem):
+    e = short(problem, {"name": "sgd"})
     assert plan_of(e, 0).compiled is None
     trace = engine.run(e, 0)[1]
     assert np.isfinite(trace.loss).all() and not np.array_equal(trace.theta[:, 0], trace.theta[:, -1])

@@ -9,10 +9,10 @@ from mbsgd_core import engine
 from mbsgd_core.engine import compiled
 from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
+from tests.contract import _items as items
 from tests.contract import _lanes as lanes
-from tests.contract.test_engine_exact import UPDATES, assert_chunk_invariant, bits, experiment, in_chunks
+from tests.contract._chunks import UPDATES, assert_chunk_invariant, bits, experiment, in_chunks
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
 
@@ -30,9 +30,9 @@ MOMENTUM = {"name": "sgd", "momentum": 0.8, "nesterov": True}
 
 def lane(problem: str, sampler="reshuffle", rule=MOMENTUM, schedule="constant", size=23, **fields) -> Experiment:
     """400 updates that are compiled, at a rate that suits."""
-    name = rule if isinstance(rule, str) else rule["name"]
+    rule = {"name": rule} if isinstance(rule, str) else rule
     schedule = {"name": schedule} if isinstance(schedule, str) else schedule
-    schedule = {"learning_rate": 0.3 * lanes.rate(problem, name)} | schedule
+    schedule = {"learning_rate": 0.3 * lanes.rate(problem, rule)} | schedule
     e = experiment(lanes.problem(problem), sampler, rule, schedule, size, **fields)
     assert plan_of(e, 0).compiled is not None
     return e
@@ -58,7 +58,7 @@ def test_chunks_of_ragged_and_dropped_batches(problem, size, drop_last):
     assert_chunk_invariant(lane(problem, sampler, runs=2))
 
 
-@pytest.mark.parametrize("rule", registered(Rule))
+@pytest.mark.parametrize("rule", lanes.compiled_rules(), ids=items.name_of)
 def test_chunks_of_every_rule_with_pickled_states(rule):
     for problem in PROBLEMS[:3]:
         e = lane(problem, rule=rule, schedule={"name": "cosine", "T_max": 20, "interval": "update"}, runs=2)
@@ -108,7 +108,7 @@ def test_a_run_does_not_depend_on_the_lanes_beside_it(problem, monkeypatch):
 
 
 @pytest.mark.parametrize("torch_first", [True, False])
-@pytest.mark.parametrize("rule", registered(Rule))
+@pytest.mark.parametrize("rule", lanes.compiled_rules(), ids=items.name_of)
 def test_a_state_may_change_between_the_compiled_lane_and_torch(rule, torch_first):
     for problem in (PROBLEMS[0], PROBLEMS[2], PROBLEMS[5]):
         budget = {"unit": "updates", "amount": 40}

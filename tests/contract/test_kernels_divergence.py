@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mbsgd_core import engine
-from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.rules.base import Rule
+from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State
+from tests.contract import _items as items
 from tests.contract import _lanes as lanes
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
@@ -98,7 +98,7 @@ def numbers_of(state: State) -> list[float]:
     return [part for part in state.rule_state if isinstance(part, (int, float))]
 
 
-@pytest.mark.parametrize("rule", registered(Rule))
+@pytest.mark.parametrize("rule", lanes.compiled_rules(), ids=items.name_of)
 def test_a_theta_that_is_not_finite_where_nobody_looks_at_the_loss(rule):
     """What a rule counts is every run's: the number must not be that of a run which ended early."""
     for seed in range(6):  # in some the last run is lost, in some the first
@@ -106,7 +106,8 @@ def test_a_theta_that_is_not_finite_where_nobody_looks_at_the_loss(rule):
         state, trace = engine.run(e, 0, evaluate=False)
         expected, slow = lanes.on_torch(e, lambda e=e: engine.run(e, 0, evaluate=False))
         assert np.array_equal(state.diverged_at, expected.diverged_at)
-        assert 0 < (state.diverged_at > 0).sum() < 12
+        lost = (state.diverged_at > 0).sum()
+        assert lost < 12 and (lost or np.isfinite(lanes.first_step(rule, np.inf)))
         lanes.assert_near(trace.theta, slow.theta, 1e-12, "theta")
         assert np.isnan(trace.loss[:, 1:]).all()
         assert numbers_of(state) == pytest.approx(numbers_of(expected), rel=1e-14)

@@ -17,6 +17,7 @@ from mbsgd_core.kernels import dense, judge, linear, ready, shuffle, smooth, sur
 from mbsgd_core.random import stream
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.samplers.reshuffle import Reshuffle
+from tests.contract import _items as items
 from tests.contract import _lanes as lanes
 from tests.contract.conftest import ROOT
 
@@ -201,9 +202,9 @@ def test_what_was_compiled_from_other_sources_is_forgotten(tmp_path, monkeypatch
 def test_nobody_waits_for_a_compilation(name):
     """Whatever a lane's settings are, its code was compiled beforehand: numba found it in its cache."""
     for number, (sampler, dtype) in enumerate(itertools.product(registered(Sampler), ("float64", "float32"))):
-        knobs = {} if sampler == "full_batch" else {"batch_size": (1, 20)[number % 2]}
+        drawn = items.sampler(sampler, (1, 20)[number % 2])
         schedule = {"name": ("constant", "reduce_on_plateau")[number // 2 % 2], "learning_rate": 1e-4}
-        method = {"sampler": {"name": sampler, **knobs}, "rule": ("sgd", "adam")[number % 2], "schedule": schedule}
+        method = {"sampler": drawn, "rule": ("sgd", "adam")[number % 2], "schedule": schedule}
         common = {"budget": {"unit": "updates", "amount": 9}, "lanes": [method], "runs": 1 + number % 3, "dtype": dtype}
         e = Experiment.model_validate({"problem": lanes.problem(name), **common})
         for every in (None, 4):

@@ -8,11 +8,11 @@ import torch
 
 from mbsgd_core import axes, engine
 from mbsgd_core.engine.together import advance_together
-from mbsgd_core.experiment import Experiment, registered
+from mbsgd_core.experiment import Experiment
 from mbsgd_core.kernels import surface
 from mbsgd_core.kernels.registers import surface_registers
 from mbsgd_core.kernels.tape import record_surface
-from mbsgd_core.rules.base import Rule
+from tests.contract import _items as items
 from tests.contract import _lanes as lanes
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
@@ -93,7 +93,7 @@ def test_arithmetic_is_torchs(name, dtype):
 
 
 @pytest.mark.parametrize("problem", ["himmelblau, tilt", "logistic_regression, a plane", "mlp, tanh, two classes"])
-@pytest.mark.parametrize("rule", registered(Rule))
+@pytest.mark.parametrize("rule", lanes.compiled_rules(), ids=items.name_of)
 def test_all_knobs_of_a_rule_at_once(rule, problem):
     """Lane 0 has the rule's own values, lane 1 others (0 among them where it is not the own), lane 2 some of each."""
     method = {"sampler": {"name": "reshuffle", "batch_size": 7}, "rule": rule}

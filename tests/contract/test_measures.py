@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mbsgd_core import engine
-from mbsgd_core.experiment import Experiment, problems
+from mbsgd_core.experiment import Experiment, problems, registered
 from mbsgd_core.figures.payload import message, unpack
 from mbsgd_core.measures import along, ensemble, plane, verdict
 from mbsgd_core.measures.cursor import at_cursor
@@ -16,8 +16,9 @@ from mbsgd_core.measures.glance import last_sound, outline
 from mbsgd_core.measures.picture import picture
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.types import Glance, Trace
-from tests.contract.test_problems import CHOSEN
+from tests.contract import _items as items
 
 MEAN = {
     "name": "linear_regression",
@@ -32,12 +33,11 @@ BOWL = {"name": "quadratic", "noise": 1.0, "samples": 16}
 
 def default(name):
     cls = problems()[name]
-    if name in CHOSEN:
-        return {"name": name, **CHOSEN[name]}
     if issubclass(cls, DataProblem):
         few = {} if cls.planar else {"train_rows": 60}
-        return {"name": name, "dataset": {"regression": "diabetes"}.get(cls.task, "breast_cancer"), **few}
-    return {"name": name, "noise": 1.0} | ({"formula": "log(x) + y^2"} if name == "formula" else {})
+        data = {"dataset": "diabetes" if cls.task == "regression" else "breast_cancer"}
+        return {"name": name, **data, **few, **cls.cases()[0]}
+    return {"name": name, "noise": 1.0, **cls.cases()[0]}
 
 
 def lane(sampler, rate, rule="sgd", **knobs):
@@ -71,6 +71,7 @@ CASES = {name: three(default(name)) for name in problems()} | {
     "diverging": three(BMI, rates=(3.0, 3.0, 0.1)),
     "diverging in many dimensions": three(DIABETES, rates=(3.0, 0.001, 3.0)),
     "no budget": three(DIABETES, epochs=0),
+    "undefined in places": three({"name": "formula", "noise": 1.0, "formula": "log(x) + y^2"}),
     "undefined start": three({"name": "formula", "formula": "log(x)"}, start=[-1.0, 0.0]),
     "nothing finite": three({"name": "formula", "formula": "log(0 - 1 - x^2)"}),
     "drop_last": Experiment.model_validate(
@@ -138,12 +139,11 @@ def test_gradients_along_a_path_by_a_loop(problem, drop_last):
             np.testing.assert_allclose(found[k], torch.autograd.grad(loss, leaf)[0][0], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["reshuffle", "shuffle_once", "in_order", "with_replacement"])
+@pytest.mark.parametrize("name", [name for name, cls in registered(Sampler).items() if cls.draws])
 @pytest.mark.parametrize("updates", [0, 3, 7, 20])
 def test_batches_are_the_engines(name, updates):
-    e = Experiment.model_validate(
-        {"problem": BOWL, "lanes": [lane({"name": name, "batch_size": 5}, 0.1)], "budget": {"amount": 6}, "runs": 2}
-    )
+    lanes = [lane(items.sampler(name, 5), 0.1)]
+    e = Experiment.model_validate({"problem": BOWL, "lanes": lanes, "budget": {"amount": 6}, "runs": 2})
     expected = list(engine.batch_indices(e, 0, range(updates)))
     sent = along.all_batches(e, 0, updates)
     if not updates:

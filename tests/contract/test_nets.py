@@ -18,7 +18,7 @@ from mbsgd_core.registry import discover
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.share import from_query, to_query
 from mbsgd_core.ui.sidebar import planar_titles
-from tests.contract.test_engine_exact import bits, in_chunks
+from tests.contract._chunks import bits, in_chunks
 
 CANCER = {"name": "logistic_regression", "dataset": "breast_cancer"}
 DIABETES = {"name": "linear_regression", "dataset": "diabetes"}

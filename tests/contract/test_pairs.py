@@ -13,26 +13,12 @@ from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.problems.datasets.base import Dataset
-from mbsgd_core.problems.datasets.csv import Csv
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import discover
 from mbsgd_core.share import from_query, to_query
 
 DATASETS = discover("mbsgd_core.problems.datasets", Dataset)
 MODELS = {name: cls for name, cls in problems().items() if issubclass(cls, DataProblem)}
-UPLOAD = b"# from the field\nlength;width;kind\n" + b"".join(
-    b"%.2f;%.2f;%s\n" % (1 + i % 5 / 5 + i % 2, i % 7 / 7, b"fern" if i % 2 else b"moss") for i in range(30)
-)
-NUMBERS = {"name": "inline", "x": [[i / 4, (i * i) % 5] for i in range(12)], "y": [i / 3 for i in range(12)]}
-# Data sets that are nothing without being given something, or that would be waited for.
-GIVEN: dict[str, list[dict[str, Any]]] = {
-    "csv": [
-        Csv.of(UPLOAD, target="kind")[0].model_dump(mode="json"),
-        Csv.of(UPLOAD, target="width", inputs=["length"])[0].model_dump(mode="json"),
-    ],
-    "inline": [NUMBERS, NUMBERS | {"y": [i % 2 for i in range(12)]}, NUMBERS | {"y": [i % 3 for i in range(12)]}],
-    "mnist": [{"name": "mnist", "rows": "subset"}],
-}
 LANES = [{"sampler": "full_batch", "schedule": "constant"}]
 FEW = 40  # training rows
 STEPS = (1e-6, 1e-8)  # of difference quotients: a long one may cross the kinks of a rectifier, a short one is rounded
@@ -40,7 +26,7 @@ STEPS = (1e-6, 1e-8)  # of difference quotients: a long one may cross the kinks 
 
 def data(name: str) -> list[dict[str, Any]]:
     """A data set in all versions that are tried."""
-    return GIVEN.get(name, [{"name": name}])
+    return [{"name": name, **case} for case in DATASETS[name].cases()]
 
 
 @cache
@@ -75,7 +61,7 @@ def experiment(model: str, name: str, version: int) -> Experiment:
         for sampler, share in (
             ("full_batch", 1),
             ({"name": "reshuffle", "batch_size": 1}, 0.1),
-            ({"name": "reshuffle", "batch_size": 8}, 0.4),
+            ({"name": "reshuffle", "batch_size": min(8, given["train_rows"])}, 0.4),
         )
     ]
     return Experiment.model_validate({"problem": given, "budget": {"amount": 3}, "lanes": lanes})
@@ -84,7 +70,6 @@ def experiment(model: str, name: str, version: int) -> Experiment:
 def test_every_model_and_every_data_set_has_a_partner():
     assert {model for model, _, _ in PAIRS} == set(MODELS)
     assert {(name, version) for _, name, version in PAIRS} == {(name, version) for _, name, version in ALL}
-    assert set(GIVEN) <= set(DATASETS)
 
 
 @pytest.mark.parametrize(("model", "name", "version"), [pair for pair in ALL if verdict(*pair)])

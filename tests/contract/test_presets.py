@@ -41,7 +41,8 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.stability import curvature_spread, largest_curvature, mean_square_limit, rate_limit
-from mbsgd_core.types import State, Trace
+from mbsgd_core.types import CLOCKS, State, Trace
+from tests.contract._lessons import numbers_in, numbers_said
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -49,7 +50,6 @@ PRESETS = {path.stem: json.loads(path.read_text()) for path in FILES}
 CLAIMS = [
     pytest.param(name, claim, id=f"{name}-{i}") for name in PRESETS for i, claim in enumerate(PRESETS[name]["claims"])
 ]
-CLOCKS = ("updates", "samples", "epochs", "seconds")
 MOST_UPDATES, MOST_UPDATES_FIRST = 4_000, 900
 
 
@@ -146,26 +146,6 @@ def holds(name: str, claim: dict[str, Any]) -> None:
         assert value is None
     else:
         assert value == pytest.approx(claim["is"], rel=0.03)
-
-
-def numbers_in(tree: Any) -> set[float]:
-    """All numbers of a JSON tree, those inside its texts too."""
-    if isinstance(tree, dict):
-        return set().union(*map(numbers_in, tree.values())) if tree else set()
-    if isinstance(tree, list):
-        return set().union(*map(numbers_in, tree)) if tree else set()
-    if isinstance(tree, str):
-        return numbers_said(tree)
-    return {float(tree)} if isinstance(tree, (int, float)) else set()
-
-
-def numbers_said(text: str) -> set[float]:
-    """The numbers in a sentence: "1,024" and "1 %" (0.01) too; not those inside a formula such as 2/L."""
-    said = set()
-    for digits, percent in re.findall(r"(?<![\w/^.])(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(?![\w/])( %)?", text):
-        value = float(digits.rstrip(",").replace(",", ""))
-        said.add(value / 100 if percent else value)
-    return said
 
 
 def test_there_are_enough_and_they_differ():

@@ -10,16 +10,9 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.problems.surfaces.base import Surface
+from tests.contract._items import on_small_data, takes_columns, tasks_of
 
-SMALL_DATA = {"regression": {"name": "line", "samples": 12}, "classification": {"name": "blobs", "samples": 12}}
 WIDE_DATA = {"regression": "diabetes", "classification": "breast_cancer"}
-# Settings of models that the small data do not suit.
-CHOSEN = {"cnn": {"dataset": "digits", "train_rows": 12, "channels": [2], "hidden": 3, "dropout": 0.0}}
-
-
-def tasks_of(cls: type[DataProblem]) -> list[str]:
-    """What a model can learn."""
-    return list(SMALL_DATA) if cls.task == "any" else [cls.task]
 
 
 def settings() -> list:
@@ -30,19 +23,14 @@ def settings() -> list:
             variants = [
                 {"samples": 7, "noise": n, "noise_kind": k} for n, k in [(0, "tilt"), (0.5, "tilt"), (0.5, "scale")]
             ]
-        elif name in CHOSEN:
-            variants = [CHOSEN[name], CHOSEN[name] | {"l2": 0.3, "intercept": False, "standardize": False}]
+            variants = [example | variant for example in cls.cases() for variant in variants]
         elif issubclass(cls, DataProblem):
             variants = [
-                variant
-                for task in tasks_of(cls)
-                for variant in (
-                    {"dataset": SMALL_DATA[task]},
-                    {"dataset": SMALL_DATA[task], "l2": 0.3},
-                    {"dataset": SMALL_DATA[task], "l2": 0.3, "intercept": False, "standardize": False},
-                    {"dataset": WIDE_DATA[task], "l2": 0.01},
-                )
+                given | variant
+                for given in on_small_data(cls)
+                for variant in ({}, {"l2": 0.3}, {"l2": 0.3, "intercept": False, "standardize": False})
             ]
+            variants += [{"dataset": WIDE_DATA[task], "l2": 0.01} for task in tasks_of(cls) if takes_columns(cls)]
         else:
             raise AssertionError(f"{name}: say here which settings test this kind of problem")
         cases += [pytest.param({"name": name, **v}, id=f"{name}-{i}") for i, v in enumerate(variants)]
@@ -241,8 +229,8 @@ def test_trains_with_one_sample_and_with_all(given):
 
 @pytest.mark.parametrize("name", [name for name, cls in problems().items() if issubclass(cls, DataProblem)])
 def test_the_penalty_spares_the_intercepts(name):
-    for task in tasks_of(problems()[name]):
-        given = {"name": name, **CHOSEN.get(name, {"dataset": SMALL_DATA[task]})}
+    for given in on_small_data(problems()[name]):
+        given = {"name": name, **given}
         plain, penalised = (realize({**given, "l2": l2}) for l2 in (0.0, 0.7))
         theta = points(plain, 1)
         extra = penalised.gradient(theta, None) - plain.gradient(theta, None)

@@ -9,45 +9,12 @@ from pydantic import ValidationError
 
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
+from tests.contract import _items as items
 
 RULES = discover("mbsgd_core.rules", Rule)
-# Beside the defaults, which every rule is tested with.
-SETTINGS = {
-    "sgd": [
-        {"momentum": 0.9},
-        {"momentum": 0.9, "nesterov": True},
-        {"momentum": 0.5, "dampening": 0.3, "weight_decay": 0.05},
-        {"momentum": 0.9, "dampening": 1.0},
-        {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1},
-        {"weight_decay": 0.1},
-    ],
-    "adagrad": [
-        {"lr_decay": 0.1, "weight_decay": 0.1},
-        {"initial_accumulator_value": 0.5, "eps": 1e-3},
-    ],
-    "rmsprop": [
-        {"alpha": 0.9, "eps": 1e-4},
-        {"centered": True, "weight_decay": 0.1},
-        {"momentum": 0.9},
-        {"alpha": 0.8, "momentum": 0.5, "centered": True},
-    ],
-    "adam": [
-        {"betas": [0.5, 0.9], "eps": 1e-3},
-        {"weight_decay": 0.1, "amsgrad": True},
-        {"betas": [0.0, 0.5], "amsgrad": True},
-        {"weight_decay": 0.2},
-    ],
-    "adamw": [{"weight_decay": 0.0}, {"weight_decay": 0.3, "betas": [0.8, 0.95]}, {"amsgrad": True, "eps": 1e-2}],
-    "adadelta": [{"rho": 0.5, "weight_decay": 0.1}, {"eps": 1e-2}, {"rho": 1.0}],
-    "nadam": [
-        {"betas": [0.5, 0.9], "momentum_decay": 0.1},
-        {"weight_decay": 0.1},
-        {"weight_decay": 0.1, "decoupled_weight_decay": True},
-    ],
-    "adamax": [{"betas": [0.5, 0.9], "weight_decay": 0.1}, {"eps": 1e-2}],
-}
-CASES = [(name, knobs) for name in RULES for knobs in [{}, *SETTINGS.get(name, [])]]
-SOUND = [(name, knobs) for name, knobs in CASES if not RULES[name].mistake]  # torch has them, and they get somewhere
+CASES = items.cases(Rule)
+OF_TORCH = [(name, knobs) for name, knobs in CASES if RULES[name].torch_class]
+SOUND = [(name, knobs) for name, knobs in CASES if not RULES[name].mistake]  # they get somewhere
 DECAYING = [name for name in RULES if "weight_decay" in RULES[name].model_fields]
 CURVATURE = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
 
@@ -83,11 +50,10 @@ def start(runs: int) -> torch.Tensor:
     return torch.linspace(-2.0, 3.0, runs * len(CURVATURE)).reshape(runs, -1)
 
 
-@pytest.mark.parametrize("name, knobs", SOUND)
+@pytest.mark.parametrize("name, knobs", OF_TORCH)
 def test_200_updates_equal_torch(name, knobs):
-    cls = RULES[name]
     theta = torch.nn.Parameter(start(2))
-    optimizer = getattr(torch.optim, cls.__name__)([theta], lr=0.02, **knobs)
+    optimizer = getattr(torch.optim, RULES[name].torch_class)([theta], lr=0.02, **knobs)
     ours = follow(build(name, knobs), start(2), noise(200, 2), 0.02)
     for tilt, mine in zip(noise(200, 2), ours, strict=True):
         theta.grad = CURVATURE * theta.detach() + tilt
@@ -95,9 +61,16 @@ def test_200_updates_equal_torch(name, knobs):
         assert (mine - theta.detach()).abs().max() <= 1e-12 * theta.detach().abs().max()
 
 
-@pytest.mark.parametrize("name", dict(SOUND))
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_that_torch_has_says_so(name):
+    cls = RULES[name]
+    theirs = {known.lower(): known for known, value in vars(torch.optim).items() if inspect.isclass(value)}
+    assert cls.mistake or cls.torch_class == theirs.get(cls.__name__.lower())
+
+
+@pytest.mark.parametrize("name", dict(OF_TORCH))
 def test_knobs_have_the_names_and_defaults_of_torch(name):
-    theirs = inspect.signature(getattr(torch.optim, RULES[name].__name__)).parameters
+    theirs = inspect.signature(getattr(torch.optim, RULES[name].torch_class)).parameters
     for field, info in RULES[name].model_fields.items():
         assert info.default == theirs[field].default, field
 

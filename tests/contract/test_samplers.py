@@ -5,17 +5,22 @@ import pytest
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures.cursor import at_cursor
+from mbsgd_core.measures.noise import shrink
+from mbsgd_core.random import stream
 from mbsgd_core.registry import discover
 from mbsgd_core.samplers.base import MiniBatchSampler, Sampler
 
 SAMPLERS = discover("mbsgd_core.samplers", Sampler)
 MINI = [name for name, cls in SAMPLERS.items() if issubclass(cls, MiniBatchSampler)]
-PERMUTING = ["in_order", "reshuffle", "shuffle_once"]
-RANDOM = ["reshuffle", "shuffle_once", "with_replacement"]
+REPLACING = [name for name in MINI if SAMPLERS[name].draws_with_replacement]
+PERMUTING = [name for name in MINI if name not in REPLACING]
+RANDOM = [name for name in MINI if SAMPLERS[name].random]
 
 
 def orders(name: str, seed=0, runs=3, epoch=0, samples=50, **knobs) -> np.ndarray:
-    return SAMPLERS[name].model_validate(knobs).orders(seed, runs, epoch, samples)
+    cls = SAMPLERS[name]
+    return cls.model_validate(cls.suggested() | knobs).orders(seed, runs, epoch, samples)
 
 
 @pytest.mark.parametrize("name", MINI)
@@ -47,9 +52,38 @@ def test_runs_and_seeds_differ(name):
     assert not np.array_equal(orders(name, seed=2**63 - 1), orders(name))
 
 
-@pytest.mark.parametrize("name, changes", [("reshuffle", True), ("with_replacement", True), ("shuffle_once", False)])
-def test_epochs_differ_where_they_should(name, changes):
-    assert np.array_equal(orders(name, epoch=0), orders(name, epoch=1)) is not changes
+@pytest.mark.parametrize("name", MINI)
+def test_epochs_and_runs_differ_where_they_should(name):
+    assert np.array_equal(orders(name, epoch=0), orders(name, epoch=1)) is not SAMPLERS[name].changes
+    assert np.array_equal(orders(name, runs=1), orders(name, runs=1, seed=1)) is not SAMPLERS[name].random
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_what_permutes_anew_draws_one_permutation_of_each_epochs_stream_and_nothing_else(name):
+    def drawn(epoch: int) -> np.ndarray:
+        return np.stack([stream(7, "order", run, epoch).permutation(50) for run in range(3)])
+
+    same = all(np.array_equal(orders(name, seed=7, epoch=epoch), drawn(epoch)) for epoch in (0, 1, 5))
+    assert same is SAMPLERS[name].permutes_anew
+
+
+@pytest.mark.parametrize("size", [3, 12])
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_batch_is_as_noisy_as_the_measures_say(name, size):
+    """The mean of a batch's values has `shrink` times their variance, with replacement or without."""
+    m, runs, values = 12, 20_000, np.linspace(-1.0, 3.0, 12) ** 2
+    means = values[orders(name, runs=runs, samples=m)[:, :size]].mean(1)
+    expected = values.var() * shrink(m, size, SAMPLERS[name].draws_with_replacement)
+    squares = (means - values.mean()) ** 2
+    assert abs(squares.mean() - expected) <= 5 * squares.std() / np.sqrt(runs) + 1e-12
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_the_sentence_says_how_it_draws(name):
+    e = experiment({"name": name, "batch_size": 4})
+    noisy = e.model_copy(update={"problem": e.problem.model_copy(update={"noise": 1.0})})
+    (found,) = at_cursor(noisy, [0], [(1.0, 1.0)])
+    assert f"drawn {'with' if SAMPLERS[name].draws_with_replacement else 'without'} replacement" in found["text"]
 
 
 def test_in_order_is_the_stored_order():
@@ -67,9 +101,10 @@ def test_full_batch_draws_nothing():
     assert sampler.sizes(50) == [50]
 
 
-def test_with_replacement_misses_the_share_it_should():
+@pytest.mark.parametrize("name", REPLACING)
+def test_with_replacement_misses_the_share_it_should(name):
     m, epochs = 100, 2000
-    visits = orders("with_replacement", runs=epochs, samples=m)
+    visits = orders(name, runs=epochs, samples=m)
     seen = np.zeros((epochs, m), dtype=bool)
     seen[np.arange(epochs)[:, None], visits] = True
     missed = 1 - seen.mean(1)
@@ -101,7 +136,7 @@ def test_first_visits_are_uniform(name):
     ],
 )
 def test_sizes(name, samples, size, drop_last, sizes):
-    sampler = SAMPLERS[name](batch_size=size, drop_last=drop_last)
+    sampler = SAMPLERS[name].model_validate(SAMPLERS[name].suggested() | {"batch_size": size, "drop_last": drop_last})
     assert sampler.size(samples) == size
     assert sampler.sizes(samples) == sizes
 

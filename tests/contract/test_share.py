@@ -15,7 +15,7 @@ from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.share import from_query, to_query
 from mbsgd_core.texts import parse, plain_type, write
-from tests.contract.test_experiment import EXAMPLE, changed
+from tests.contract._example import EXAMPLE, changed
 
 FALLBACK = Experiment.model_validate(EXAMPLE)
 NASTY = [

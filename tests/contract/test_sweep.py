@@ -11,9 +11,10 @@ import torch
 
 from mbsgd_core import axes, engine
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.experiment import Experiment, registered
+from mbsgd_core.experiment import Experiment
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import Outcome
+from tests.contract import _items as items
 
 # The name engine.sweep is the function.
 module = importlib.import_module("mbsgd_core.engine.sweep")
@@ -467,7 +468,7 @@ def test_values_that_need_each_other_are_judged_together():
         engine.sweep_init(e, {"warmup": [5, 50], "total": [40, 100]})
 
 
-@pytest.mark.parametrize("rule", registered(Rule))
+@pytest.mark.parametrize("rule", items.plain(Rule), ids=items.name_of)
 def test_every_number_of_a_rule_is_a_knob_with_one_value(rule):
     e = experiment(rule=rule)
     found = axes.knobs(e)

@@ -25,9 +25,9 @@ from mbsgd_core.jobs.looks import look
 from mbsgd_core.measures import learning
 from mbsgd_core.measures.sharpness import edge, sharpness
 from mbsgd_core.problems.datasets.mnist import Mnist
-from mbsgd_core.types import State
+from mbsgd_core.types import CLOCKS, State
 from mbsgd_core.ui import presets
-from tests.contract.test_presets import CLOCKS, numbers_in, numbers_said
+from tests.contract._lessons import numbers_in, numbers_said
 
 PRESETS = presets.all_presets("Train")
 CLAIMS = [

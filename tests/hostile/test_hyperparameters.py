@@ -11,7 +11,7 @@ from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.share import from_query
-from tests.contract.test_experiment import EXAMPLE
+from tests.contract._example import EXAMPLE
 
 CASES = {
     case["id"]: case["params"] for case in json.loads((Path(__file__).parent / "hyperparameters.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.share import from_query
-from tests.contract.test_experiment import EXAMPLE
+from tests.contract._example import EXAMPLE
 
 FALLBACK = Experiment.model_validate(
     {**EXAMPLE, "problem": {"name": "quadratic", "samples": 64}, "budget": {"unit": "epochs", "amount": 2}}

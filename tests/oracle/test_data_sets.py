@@ -14,7 +14,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets.base import stored
 from mbsgd_core.problems.datasets.mnist import Mnist, _table
-from tests.contract.test_datasets import dataset
+from tests.contract._items import dataset
 
 REAL = Path(os.environ.get("MBSGD_DATA") or Path(__file__).parents[2] / "../shared/data/mnist")
 needs_files = pytest.mark.skipif(

@@ -154,7 +154,7 @@ def test_a_lane_equals_the_loop_that_people_write(rule, sampler):
     knobs = {k: v for k, v in e.lanes[0].rule.model_dump().items() if k != "name"}
     for run in range(2):
         net = torch_net(problem, total.start())
-        optimizer = getattr(torch.optim, type(e.lanes[0].rule).__name__)(net.parameters(), lr=0.05, **knobs)
+        optimizer = getattr(torch.optim, e.lanes[0].rule.torch_class)(net.parameters(), lr=0.05, **knobs)
         for k, indices in enumerate(engine.batch_indices(e, 0, range(60), run), 1):
             chosen = slice(None) if indices is None else torch.tensor(indices)
             optimizer.zero_grad()

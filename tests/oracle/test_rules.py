@@ -25,7 +25,7 @@ COVERS = [f"O{i:02d}" for i in [*range(1, 19), 32, 33, 34, 35, 37, 38, *range(50
 ORACLES = {o["id"]: o for o in json.loads(Path(__file__).with_name("oracles.json").read_text())["oracles"]}
 TRAJECTORIES = [i for i in COVERS if ORACLES[i]["name"].startswith("optimizer trajectory") and i not in ("O07", "O08")]
 STREAMS = [i for i in COVERS if "stream" in ORACLES[i]["inputs"]]
-NAMES = {cls.__name__: name for name, cls in discover("mbsgd_core.rules", Rule).items()}
+NAMES = {cls.torch_class: name for name, cls in discover("mbsgd_core.rules", Rule).items()}
 
 
 def rule_and_rate(identity: str) -> tuple[dict, float]:

@@ -15,6 +15,7 @@ class PointSet(Dataset):
     """Points on a shape, each moved by a normal step of deviation `noise` along each axis; rows in mixed order."""
 
     task: ClassVar[Task] = "classification"
+    generated: ClassVar[bool] = True
 
     samples: Whole = knob(
         200,

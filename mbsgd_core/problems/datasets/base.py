@@ -37,6 +37,7 @@ class Dataset(NamedItem):
     reference: ClassVar[str] = ""
     task: ClassVar[Task]  # "any": the model decides what y means
     telling: ClassVar[tuple[str, ...]] = ()  # features whose two-parameter picture is worth a look; () = the first
+    generated: ClassVar[bool] = False  # True: its values are drawn from the seed
     own_split: ClassVar[bool] = True  # False: no part is held out unless test_fraction says so
     shape: ClassVar[tuple[int, ...]] = ()  # of an image: (channels, height, width), D numbers row by row; () = columns
     white: ClassVar[float] = 1.0  # the largest value of a pixel: models see pixels / white

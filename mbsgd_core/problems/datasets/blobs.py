@@ -24,6 +24,7 @@ class Blobs(Dataset):
     title: ClassVar[str] = "Blobs"
     summary: ClassVar[str] = "Two clouds whose overlap, and so the hardness, is yours to choose."
     task: ClassVar[Task] = "classification"
+    generated: ClassVar[bool] = True
 
     samples: Whole = knob(
         200,

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from mbsgd_core.errors import DataError, ExperimentError
 from mbsgd_core.kept import keep
-from mbsgd_core.knobs import Flag, Text, knob
+from mbsgd_core.knobs import Examples, Flag, Text, knob
 from mbsgd_core.problems.datasets import _kept
 from mbsgd_core.problems.datasets._csv_table import Reading, reading
 from mbsgd_core.problems.datasets._csv_text import DELIMITERS, LARGEST, Sheet, harmless, read_csv
@@ -37,6 +37,7 @@ class Csv(Dataset):
     title: ClassVar[str] = "Your own table"
     summary: ClassVar[str] = "A CSV file of yours: numbers to predict from, and a number or a class to predict."
     task: ClassVar[Task] = "any"
+    examples: ClassVar[Examples] = ({}, {"labels": True}, {"target": "studied", "inputs": ("slept",)})
 
     lines: tuple[Text, ...] = knob(
         _EXAMPLE,

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic import model_validator
 
-from mbsgd_core.knobs import Real, knob
+from mbsgd_core.knobs import Examples, Real, knob
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 
 LIMIT = 2_000
+_POINTS = tuple((i / 4, i * i % 5, 0.1) for i in range(12))
 
 
 class Inline(Dataset):
@@ -19,6 +20,11 @@ class Inline(Dataset):
     summary: ClassVar[str] = "Your own few rows, carried by the link."
     task: ClassVar[Task] = "any"
     own_split: ClassVar[bool] = False
+    examples: ClassVar[Examples] = (
+        {"x": _POINTS, "y": tuple(i / 3 for i in range(12))},
+        {"x": _POINTS, "y": tuple(i % 2 for i in range(12))},
+        {"x": _POINTS, "y": tuple(i % 3 for i in range(12))},
+    )
 
     x: tuple[tuple[Real, ...], ...] = knob(label="x", help="Rows of feature values.", min_length=1)
     y: tuple[Real, ...] = knob(label="y", help="One target, or class 0, 1, 2 ..., a row.", min_length=1)

@@ -21,6 +21,7 @@ class Line(Dataset):
     title: ClassVar[str] = "Line"
     summary: ClassVar[str] = "Made to order: the true slope and intercept are yours, and so is the noise."
     task: ClassVar[Task] = "regression"
+    generated: ClassVar[bool] = True
 
     samples: Whole = knob(
         200,

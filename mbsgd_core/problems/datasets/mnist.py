@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from mbsgd_core.knobs import knob
+from mbsgd_core.knobs import Examples, knob
 from mbsgd_core.problems.datasets import _mnist_files
 from mbsgd_core.problems.datasets._images import DIGITS, pixel_names
 from mbsgd_core.problems.datasets.base import Dataset, Progress, Table, Task, stored
@@ -37,6 +37,7 @@ class Mnist(Dataset):
     telling: ClassVar[tuple[str, ...]] = ("pixel_20_9", "pixel_14_13")
     task: ClassVar[Task] = "classification"
     shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
+    examples: ClassVar[Examples] = ({"rows": "subset"},)
     white: ClassVar[float] = 255.0
     pixel_statistics: ClassVar[tuple[float, float] | None] = (0.1307, 0.3081)  # of pixels / white
 

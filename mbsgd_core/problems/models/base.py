@@ -26,6 +26,7 @@ class DataProblem(Problem):
 
     task: ClassVar[Task]  # "any": the data decide, see `learns`
     ones: ClassVar[bool] = True  # whether the intercept is a last column of ones
+    rate_hint: ClassVar[float] = 0.05  # a rate at which plain descent on standardised columns moves and does not leap
 
     dataset: SerializeAsAny[Dataset] = knob(label="Data set", help="Where the rows come from.")
     features: tuple[Text, ...] | None = knob(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Task
 from mbsgd_core.problems.models._net import Draws, NetProblem, NetSum, Piece, labels_fit
 
@@ -40,6 +40,9 @@ class Cnn(NetProblem):
     reference: ClassVar[str] = "LeCun, Bottou, Bengio, Haffner 1998"
     task: ClassVar[Task] = "classification"
     ones: ClassVar[bool] = False
+    examples: ClassVar[Examples] = (
+        {"dataset": "digits", "train_rows": 12, "channels": (2,), "hidden": 3, "dropout": 0.0},
+    )
 
     channels: tuple[Annotated[Whole, Field(ge=1, le=4096)], ...] = knob(
         (32, 64),

@@ -32,6 +32,7 @@ class LinearRegression(LinearModel):
     summary: ClassVar[str] = "A straight fit to data: the loss is an exact bowl and the optimum is known."
     reference: ClassVar[str] = "Bottou, Curtis, Nocedal 2018, section 3"
     task: ClassVar[Task] = "regression"
+    compiled: ClassVar[bool] = True
     coefficient: ClassVar[str] = "slope"
 
     def optimum(self, seed: int) -> np.ndarray:

@@ -33,7 +33,9 @@ class LogisticRegression(LinearModel):
     summary: ClassVar[str] = "Tells two classes apart: convex, but with a curvature that fades as the fit improves."
     reference: ClassVar[str] = "Cox 1958; Albert and Anderson 1984"
     task: ClassVar[Task] = "classification"
+    compiled: ClassVar[bool] = True
     coefficient: ClassVar[str] = "weight"
+    rate_hint: ClassVar[float] = 0.2
 
     @model_validator(mode="after")
     def _two_classes(self) -> "LogisticRegression":

@@ -38,6 +38,7 @@ class Mlp(DenseProblem):
     summary: ClassVar[str] = "A small network: bends the boundary that a linear model must keep straight."
     reference: ClassVar[str] = "Rumelhart, Hinton, Williams 1986; Srivastava et al. 2014"
     task: ClassVar[Task] = "any"
+    compiled: ClassVar[bool] = True
 
     hidden: tuple[Width, ...] = knob(
         (8, 8),

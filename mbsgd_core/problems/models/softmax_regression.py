@@ -33,6 +33,8 @@ class SoftmaxRegression(DenseProblem):
     summary: ClassVar[str] = "Tells several classes apart: logistic regression with one row of weights a class."
     reference: ClassVar[str] = "Bishop 2006, section 4.3.4"
     task: ClassVar[Task] = "classification"
+    compiled: ClassVar[bool] = True
+    rate_hint: ClassVar[float] = 0.2
 
     @model_validator(mode="after")
     def _classes_fit(self) -> "SoftmaxRegression":

@@ -30,6 +30,7 @@ class Surface(Problem):
     Write `value` and `gradient` with tensor methods and operators only (x.cos(), x**2): no import of torch.
     """
 
+    compiled: ClassVar[bool] = True  # False: does more than arithmetic (a branch on a value), and so runs on torch
     domain: ClassVar[Window]  # x0, x1, y0, y1: where the reference defines it
     quadratic: ClassVar[bool] = False  # True: the gradient is affine, one small matrix product instead of many steps
     automatic: ClassVar[bool] = False  # True: the value's, differentiated; 0 where it alone is not finite
