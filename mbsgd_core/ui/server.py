@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from mbsgd_core import share
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs import slots
+from mbsgd_core.jobs import compiling, slots
 from mbsgd_core.types import CLOCKS, Glance
 from mbsgd_core.ui import files, films, live, presets
 from mbsgd_core.ui.picture import payload
@@ -34,6 +34,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     """The server is ready when the first visitor need not wait: workers hold torch, the page's modules are here."""
     slots.begin()
     await run_in_threadpool(_warm)
+    compiling.begin(runner().slots)
     yield
 
 

@@ -95,9 +95,11 @@ def test_what_is_not_on_the_cpu_has_no_compiled_form(given, compiled_lanes):
     e = experiment(given)
     rule, schedule = e.lanes[0].rule, e.lanes[0].schedule
     small = given["name"] not in CHOSEN  # those draw while they train
-    assert (kernels.descent_for(e.problem.realize(0, torch.float64, "cpu"), rule, schedule) is not None) == small
+    assert (
+        kernels.descent_for(e.problem.realize(0, torch.float64, "cpu"), rule, schedule, "float64") is not None
+    ) == small
     with far():
-        assert kernels.descent_for(e.problem.realize(0, torch.float64, FAR), rule, schedule) is None
+        assert kernels.descent_for(e.problem.realize(0, torch.float64, FAR), rule, schedule, "float64") is None
 
 
 # --- the pretended device keeps its word -------------------------------------------------------------------------

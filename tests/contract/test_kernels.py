@@ -7,7 +7,7 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment, problems, registered
-from mbsgd_core.kernels.descents import PARAMETERS
+from mbsgd_core.kernels.forms import PARAMETERS
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
 from tests.contract import _lanes as lanes
