@@ -7,5 +7,4 @@ RUN useradd --create-home visitor && chown -R visitor /lab
 USER visitor
 EXPOSE 8501
 HEALTHCHECK CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=3)"
-# Compiled where it runs, since the code is made for the processor; nothing is done where that has been done.
-CMD ["sh", "-c", "python -m mbsgd_core.kernels; exec streamlit run app.py --server.address=0.0.0.0 --server.headless=true --server.fileWatcherType=none"]
+CMD ["streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.headless=true"]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: run test lint kernels bench clean
 
-run: kernels
+run: $(VENV)/app
 	$(BIN)/streamlit run app.py
 
 test: $(VENV)/tests lint kernels
@@ -18,7 +18,7 @@ lint: $(VENV)/tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mbsgd_core tools
 
-# Compiled once, so that no visitor waits for it; nothing is done where that has been done.
+# The fast lanes, compiled once. The app does so in the background and runs on torch meanwhile; tests must not wait.
 kernels: $(VENV)/app
 	$(BIN)/python -m mbsgd_core.kernels
 

@@ -26,6 +26,7 @@ class State(NamedTuple):
     schedule_state: tuple[Any, ...]  # one a run where the schedule watches the objective, else one
     diverged_at: np.ndarray  # (R,) int64: the first bad update, -1 while the run is sound
     first_loss: np.ndarray  # (R,) float64: the objective at the start, the yardstick of divergence
+    compiled: bool  # whether compiled lanes make its updates: a run stays with what it began on
 
 
 class Trace(NamedTuple):

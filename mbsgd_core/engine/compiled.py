@@ -75,7 +75,9 @@ def block(plan: Plan, state: State, stop: int, kept: np.ndarray, evaluate: bool 
     rule_state = list(state.rule_state)
     for place, value in after.items():
         rule_state[place] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-    later = State(state.experiment, state.lane, stop, moved, tuple(rule_state), schedule_state, lost, state.first_loss)
+    later = state._replace(
+        update=stop, theta=moved, rule_state=tuple(rule_state), schedule_state=schedule_state, diverged_at=lost
+    )
     seen_rates = rates[:, 0] if whole else rates[updates - (made + 1), 0]
     return later, Trace(updates, plan.spent(updates), seen_rates, seen, loss)
 

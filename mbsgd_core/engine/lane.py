@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbsgd_core import kernels
 from mbsgd_core.engine import compiled
 from mbsgd_core.engine.block import block
 from mbsgd_core.engine.plan import Plan, plan_of
@@ -44,6 +45,7 @@ def _start(plan: Plan) -> State:
         (schedule,) * copies,
         np.full(experiment.runs, -1 if np.isfinite(first) else 0, dtype=np.int64),
         np.full(experiment.runs, first),
+        plan.compiled is not None,
     )
 
 
@@ -96,11 +98,14 @@ def advance(
 def _advance(
     plan: Plan, state: State, n: int, every: int | None, batch_losses: list[Tensor] | None, evaluate: bool
 ) -> tuple[State, Trace]:
+    if state.compiled and plan.compiled is None:  # begun elsewhere after this process had decided for torch
+        kernels.load()
+        plan.look_for_compiled()
     kept = plan.records(every)
     target, traces = min(state.update + n, plan.updates), []
     with torch.no_grad():
         while state.update < target and not (state.diverged_at >= 0).all():
-            if plan.compiled is not None:
+            if state.compiled and plan.compiled is not None:
                 state, trace = compiled.block(plan, state, target, kept, evaluate)
             else:
                 edge = (state.update // plan.block + 1) * plan.block

@@ -46,12 +46,17 @@ class Plan:
         values = max(self.problem.samples * self.problem.width, parameters)
         self.evaluate = min(64, _fit(runs * values)) if parameters <= FULL_PARAMETERS else 1
         self.draws = self.method.sampler.draws
-        self.compiled = kernels.descent_for(self.problem, self.method.rule, self.method.schedule)
+        self.look_for_compiled()
         start = self.problem.start().cpu().numpy()
         self.start = start if experiment.start is None else np.array(experiment.start, dtype=start.dtype)  # (P,)
         self._records: dict[int | None, np.ndarray] = {}
         self._epoch = -1
         self._orders: np.ndarray | None = None
+
+    def look_for_compiled(self) -> None:
+        """`compiled` becomes the compiled form of problem and rule, None where this process has none."""
+        method, dtype = self.method, self.experiment.dtype
+        self.compiled = kernels.descent_for(self.problem, method.rule, method.schedule, dtype)
 
     def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
         """(batch, whether it ends its epoch) for the updates from `update` to `stop`."""

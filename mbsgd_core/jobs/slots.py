@@ -7,20 +7,21 @@ there is no such server, each worker starts afresh (about 2 s).
 
 import importlib
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from functools import cache
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from mbsgd_core import processes
 
 PRELOAD = "mbsgd_core.jobs.preload"
 CPU_SECONDS = 120.0  # the kernel ends a task that has used this much more
@@ -43,6 +44,7 @@ class Slot:
     def __init__(self, nice: int = FRONT) -> None:
         self._lock = threading.Lock()
         self._executor: Executor | None = None
+        self._others: set[Executor] = set()  # one that gets ready to take over, one that ends what it has
         self._nice = nice
 
     def submit(self, function: Callable[..., Any], *args: Any, cpu_seconds: float = CPU_SECONDS) -> Future:
@@ -63,16 +65,35 @@ class Slot:
             self._executor = make_executor(self._nice)
             return self._executor.submit(_bounded, cpu_seconds, function, *args)
 
+    def renew(self) -> None:
+        """Let a fresh worker take over as soon as it is ready; the present one ends what it has. Waits for both."""
+        fresh = make_executor(self._nice)
+        with self._lock:
+            self._others.add(fresh)
+        old: Executor | None = fresh
+        with suppress(CancelledError, OSError, RuntimeError):  # if it is killed, or the server ends
+            fresh.submit(ready).result()
+            with self._lock:
+                if fresh not in self._others:  # killed in the last moment
+                    return
+                self._others.remove(fresh)
+                old, self._executor = self._executor, fresh
+                self._others |= {old} if old else set()
+        if old:
+            old.shutdown()
+            with self._lock:
+                self._others.discard(old)
+
     def kill(self) -> None:
         """Kill the worker at once and forget it; the next submit() starts another."""
         with self._lock:
-            executor, self._executor = self._executor, None
-        if executor is None:
-            return
-        # Public from Python 3.14 on (kill_workers); an executor without processes of its own has nothing to kill.
-        for process in list((getattr(executor, "_processes", None) or {}).values()):
-            process.kill()
-        executor.shutdown(wait=False, cancel_futures=True)
+            executors = [self._executor, *self._others] if self._executor else [*self._others]
+            self._executor, self._others = None, set()
+        for executor in executors:
+            # Public from Python 3.14 on (kill_workers); one without processes of its own has nothing to kill.
+            for process in list((getattr(executor, "_processes", None) or {}).values()):
+                process.kill()
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def begin() -> None:
@@ -86,12 +107,25 @@ def begin() -> None:
 
 def make_executor(nice: int) -> Executor:
     """A fresh executor of one worker process: the only line that knows where work runs."""
-    return ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin_worker, initargs=(nice,))
+    return ProcessPoolExecutor(1, mp_context=_context(), initializer=processes.begin, initargs=(nice,))
+
+
+def aside(function: Callable[..., Any], *args: Any) -> BaseProcess:
+    """A process for work that no slot is to wait for, forked like a worker, not started yet; it dies with this one.
+
+    Args:
+        function: of a module's top level; its first act should be processes.begin.
+        args: what can be pickled.
+    """
+    return _context().Process(target=function, args=args, daemon=True)  # type: ignore[attr-defined]
 
 
 def ready() -> int:
-    """Runs in a worker: make sure that everything is imported; its process id."""
+    """Runs in a worker: make sure that all is imported, and compiled lanes are loaded if there are; its process id."""
     importlib.import_module(PRELOAD)
+    from mbsgd_core import kernels
+
+    kernels.load()  # they may have come after the server of the workers had begun
     return os.getpid()
 
 
@@ -111,41 +145,24 @@ def _context() -> BaseContext:
 if "forkserver" in multiprocessing.get_all_start_methods():
     from multiprocessing.context import ForkServerContext, ForkServerProcess
 
+    _starting = threading.Lock()  # one at a time, or the main module would not be put back
+
     class _Process(ForkServerProcess):
         """A worker that doesn't run the main script again: under Streamlit that is whichever page is being drawn."""
 
         @staticmethod
         def _Popen(process: Any) -> Any:
-            main, blank = sys.modules["__main__"], ModuleType("__main__")
-            sys.modules["__main__"] = blank
-            try:
-                return ForkServerProcess._Popen(process)
-            finally:
-                if sys.modules["__main__"] is blank:
-                    sys.modules["__main__"] = main
+            with _starting:
+                main, blank = sys.modules["__main__"], ModuleType("__main__")
+                sys.modules["__main__"] = blank
+                try:
+                    return ForkServerProcess._Popen(process)
+                finally:
+                    if sys.modules["__main__"] is blank:
+                        sys.modules["__main__"] = main
 
     class _Forked(ForkServerContext):
         Process = _Process
-
-
-def _begin_worker(nice: int) -> None:
-    """The first thing in a worker: be quiet, polite, and gone when the server is gone."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    if hasattr(os, "nice"):
-        os.nice(nice)
-    with suppress(ImportError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _bounded(cpu_seconds: float, function: Callable[..., Any], *args: Any) -> Any:

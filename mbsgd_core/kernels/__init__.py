@@ -2,30 +2,37 @@
 
 A surface or a rule is recorded once from its own definition (`tape`) and run by one compiled machine; linear models
 and small networks have loops of their own. What cannot be recorded, and everything where numba or its cache is
-missing, runs on torch: nothing else changes. `python -m mbsgd_core.kernels` fills the cache.
+missing, runs on torch: nothing else changes. A server fills the cache in the background, `python -m mbsgd_core.kernels`
+at once.
 """
 
 from typing import Any
 
 import numpy as np
 
-from mbsgd_core.kernels.ready import is_ready
+from mbsgd_core.kernels.ready import DTYPES, ask_for, is_possible, is_ready, look_again
 from mbsgd_core.random import key
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.samplers.reshuffle import Reshuffle
 
 
 def load() -> None:
-    """Bring the compiled code into this process, if there is any: a second that no visitor waits for."""
-    if is_ready():
-        from mbsgd_core.kernels.compile import compile_all
+    """Bring what has been compiled by now into this process: a second that no visitor waits for."""
+    for dtype in look_again():
+        from mbsgd_core.kernels.compile import EXAMPLES, run_once
 
-        compile_all()
+        for example in EXAMPLES:
+            run_once(example, dtype)
 
 
-def descent_for(total: Any, rule: Any, schedule: Any) -> Any:
+def descent_for(total: Any, rule: Any, schedule: Any, dtype: str) -> Any:
     """(the compiled form of a problem, the tape of a rule), or None where torch has to do it."""
-    if not is_ready() or (schedule.watches_objective and schedule.interval == "update"):
+    from mbsgd_core.kernels.forms import has_form
+
+    if not is_possible() or not has_form(total) or (schedule.watches_objective and schedule.interval == "update"):
+        return None
+    if not is_ready(dtype):
+        ask_for(dtype)
         return None
     from mbsgd_core.kernels.descents import descent_of
     from mbsgd_core.kernels.registers import tape_of
@@ -36,7 +43,7 @@ def descent_for(total: Any, rule: Any, schedule: Any) -> Any:
 
 def visits(sampler: Sampler, seed: int, runs: int, epoch: int, end: int, samples: int) -> np.ndarray:
     """Every run's visits in the epochs from `epoch` to `end`, end to end: (R, E samples)."""
-    if isinstance(sampler, Reshuffle) and is_ready():
+    if isinstance(sampler, Reshuffle) and any(map(is_ready, DTYPES)):
         from mbsgd_core.kernels.shuffle import permutations
 
         orders = np.empty((runs, end - epoch, samples), dtype=np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 from mbsgd_core.kept import beside
 from mbsgd_core.kernels import dense, judge, linear, smooth, surface
 from mbsgd_core.kernels.derivative import record_gradient
+from mbsgd_core.kernels.forms import has_form
 from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
 from mbsgd_core.problems.base import FiniteSum
@@ -18,7 +19,6 @@ from mbsgd_core.problems.models.logistic_regression import LogSum
 from mbsgd_core.problems.surfaces.base import SurfaceSum
 
 POINTS = 128  # evaluated side by side
-PARAMETERS = 5_000  # of a network; above it matrix products win
 
 
 class Descent(ABC):
@@ -181,21 +181,17 @@ class DenseDescent(Descent):
         return out
 
 
-def _is_small(total: DenseSum) -> bool:
-    """Whether loops beat matrix products, and every update draws nothing of its own."""
-    return not total.dropout and total.parameters <= PARAMETERS
-
-
 @beside(most=32)
 def descent_of(total: FiniteSum) -> Descent | None:
     """The compiled form of a problem; None where it has none: the torch definition runs."""
+    if not has_form(total):
+        return None
+    if isinstance(total, DenseSum):
+        return DenseDescent(total)
+    if isinstance(total, LinearSum):
+        return LinearDescent(total)
+    assert isinstance(total, SurfaceSum)
     try:
-        if isinstance(total, SurfaceSum) and total.draws.device.type == "cpu":
-            return SurfaceDescent(total)
-        if isinstance(total, (SquaredSum, LogSum)) and total.x.device.type == "cpu":
-            return LinearDescent(total)
-        if isinstance(total, DenseSum) and total.x.device.type == "cpu" and _is_small(total):
-            return DenseDescent(total)
+        return SurfaceDescent(total)
     except NotRecordable:
         return None
-    return None

@@ -75,7 +75,8 @@ def report(
     Returns:
         {"key", "problem", "data", "scene", "panels", "shown", "lanes", "target", "headline", "ranking", "columns",
         "best", "finished", "thinned", "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene" are strict
-        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the glance that left something out, None where all is there.
+        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the glance that left something out, None where all is
+        there.
     """
     glance, offered = view.glance, panels(experiment)
     chosen = tuple(name for name in view.panels if name in offered) or first_panels(experiment)

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs import slots
+from mbsgd_core.jobs import compiling, slots
 from mbsgd_core.ui import channel, files, presets
 from mbsgd_core.ui.work import runner
 
@@ -21,6 +21,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     """The server is ready when the first visitor need not wait: workers hold torch, the page's modules are here."""
     slots.begin()
     await run_in_threadpool(_warm)
+    compiling.begin(runner().slots)
     yield
 
 

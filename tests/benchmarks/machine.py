@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from mbsgd_core.kernels.ready import is_ready
+from mbsgd_core.kernels.ready import DTYPES, is_ready
 
 PACKAGES = ("torch", "numpy", "numba", "scikit-learn")
 
@@ -18,7 +18,7 @@ def describe() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
-        "compiled lanes": "ready" if is_ready() else "off: python -m mbsgd_core.kernels",
+        "compiled lanes": "ready" if all(map(is_ready, DTYPES)) else "off: python -m mbsgd_core.kernels",
     }
 
 

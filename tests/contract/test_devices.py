@@ -52,9 +52,10 @@ def test_what_is_not_on_the_cpu_has_no_compiled_form(given, compiled_lanes):
     e = experiment(given)
     rule, schedule = e.lanes[0].rule, e.lanes[0].schedule
     small = e.problem.compiled and not DRAWING.keys() & given.keys()
-    assert (kernels.descent_for(e.problem.realize(0, torch.float64, "cpu"), rule, schedule) is not None) == small
+    whole = e.problem.realize(0, torch.float64, "cpu")
+    assert (kernels.descent_for(whole, rule, schedule, "float64") is not None) == small
     with far():
-        assert kernels.descent_for(e.problem.realize(0, torch.float64, FAR), rule, schedule) is None
+        assert kernels.descent_for(e.problem.realize(0, torch.float64, FAR), rule, schedule, "float64") is None
 
 
 # --- the pretended device keeps its word -------------------------------------------------------------------------

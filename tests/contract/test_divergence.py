@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from mbsgd_core.measures.divergence import why
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures.divergence import why
 
 DIABETES = {"name": "linear_regression", "dataset": "diabetes"}
 NET = {"name": "mlp", "dataset": "diabetes", "hidden": [20, 20]}

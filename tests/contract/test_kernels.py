@@ -7,7 +7,7 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment, problems, registered
-from mbsgd_core.kernels.descents import PARAMETERS
+from mbsgd_core.kernels.forms import PARAMETERS
 from mbsgd_core.kernels.registers import tape_of
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.models.base import DataProblem

@@ -109,17 +109,28 @@ def test_a_run_does_not_depend_on_the_lanes_beside_it(problem, monkeypatch):
 
 @pytest.mark.parametrize("torch_first", [True, False])
 @pytest.mark.parametrize("rule", lanes.compiled_rules(), ids=items.name_of)
-def test_a_state_may_change_between_the_compiled_lane_and_torch(rule, torch_first):
+def test_where_a_process_has_no_compiled_lanes_torch_goes_on(rule, torch_first):
     for problem in (PROBLEMS[0], PROBLEMS[2], PROBLEMS[5]):
         budget = {"unit": "updates", "amount": 40}
         e = lane(problem, rule=rule, runs=2, budget=budget)
-
-        def part(state, n, on_torch, e=e):
-            work = lambda: engine.advance(state, n)  # noqa: E731
-            return lanes.on_torch(e, work) if on_torch else work()
-
         for first in (0, 1, 17):
-            half, early = part(engine.init(e, 0), first, torch_first)
-            state, late = part(half, 40 - first, not torch_first)
-            trace = engine.join([engine.snapshot(engine.init(e, 0)), early, late])
+            begun = engine.init(e, 0)
+            half, early = engine.advance(begun._replace(compiled=not torch_first), first)
+            state, late = engine.advance(half._replace(compiled=torch_first), 40 - first)
+            trace = engine.join([engine.snapshot(begun), early, late])
             lanes.assert_parity(e, (state, trace), engine.run(e, 0), f"{rule} {problem} {first}")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_run_stays_with_what_it_began_on(problem):
+    """Compiled lanes may come while it runs, and go with a worker: its numbers are the same to the last bit."""
+    e = lane(problem, rule="adam", runs=2)
+    fast, slow = in_chunks(e, [UPDATES]), lanes.on_torch(e, lambda: in_chunks(e, [UPDATES]))
+    for whole, first in ((slow, lanes.on_torch(e, lambda: engine.init(e, 0))), (fast, engine.init(e, 0))):
+        state, traces = first, [engine.snapshot(first)]
+        for n in (1, 99, 300):
+            state, trace = engine.advance(state, n)
+            traces.append(trace)
+            plan_of(e, 0).compiled = None  # as in a process that has decided for torch
+        assert bits((state, engine.join(traces))) == bits(whole)
+        plan_of(e, 0).look_for_compiled()

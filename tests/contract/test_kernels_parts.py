@@ -1,25 +1,12 @@
-"""The parts of compiled lanes: numpy's permutations, exp and its kin, and who may use the compiled code at all."""
-
-import itertools
-import json
-import os
-import shutil
-import subprocess
-import sys
+"""The parts of compiled lanes: numpy's permutations, exp and its kin."""
 
 import numpy as np
 import pytest
 
-from mbsgd_core import engine, kernels
-from mbsgd_core.engine.plan import plan_of
-from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.kernels import dense, judge, linear, ready, shuffle, smooth, surface
+from mbsgd_core import kernels
+from mbsgd_core.kernels import smooth
 from mbsgd_core.random import stream
-from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.samplers.reshuffle import Reshuffle
-from tests.contract import _items as items
-from tests.contract import _lanes as lanes
-from tests.contract.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
 
@@ -111,113 +98,3 @@ def test_smooth_functions_are_the_same_wherever_a_number_stands():
         whole = computed(name, x)
         for few in (1, 3, 16, 66):
             assert np.array_equal(computed(name, x[:few]), whole[:few])
-
-
-# --- whether compiled code may be used ------------------------------------------------------------------------------
-
-ELSEWHERE = """
-import json, sys, torch
-torch.set_num_threads(1)
-from mbsgd_core import engine
-from mbsgd_core.engine.plan import plan_of
-from mbsgd_core.experiment import Experiment
-found = []
-for described in json.load(sys.stdin):
-    e = Experiment.model_validate(described)
-    state, trace = engine.run(e, 0)
-    found.append([plan_of(e, 0).compiled is not None, trace.theta.tolist(), trace.loss.tolist()])
-print(json.dumps(found))
-"""
-
-
-def test_without_numba_s_cache_everything_runs_on_torch_and_nothing_else_changes(tmp_path):
-    """Switched off; and switched on, with a cache that holds nothing."""
-    sampler, schedule = {"name": "reshuffle", "batch_size": 7}, {"name": "constant", "learning_rate": 0.01}
-    method = {"sampler": sampler, "rule": "adam", "schedule": schedule}
-    common = {"budget": {"unit": "updates", "amount": 30}, "lanes": [method], "runs": 2}
-    names = ["himmelblau, tilt", "linear_regression", "logistic_regression", "mlp, tanh, two classes"]
-    described = [{"problem": lanes.problem(name), **common} for name in names]
-    plain = {k: v for k, v in os.environ.items() if k not in (ready.OFF, "NUMBA_CACHE_DIR")} | {"OMP_NUM_THREADS": "1"}
-    other = [
-        subprocess.Popen(
-            [sys.executable, "-c", ELSEWHERE],
-            cwd=ROOT,
-            env=plain | own,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for own in ({ready.OFF: "0"}, {"NUMBA_CACHE_DIR": str(tmp_path)})
-    ]
-    answers = [process.communicate(json.dumps(described), timeout=120)[0] for process in other]
-    for answer in answers:
-        for text, (compiled, theta, loss) in zip(described, json.loads(answer), strict=True):
-            e = Experiment.model_validate(text)
-            trace = engine.run(e, 0)[1]
-            assert plan_of(e, 0).compiled is not None and not compiled
-            np.testing.assert_allclose(theta, trace.theta, rtol=0, atol=1e-12 * np.abs(trace.theta).max())
-            np.testing.assert_allclose(loss, trace.loss, rtol=0, atol=1e-12 * np.abs(trace.loss).max())
-    assert not any(tmp_path.rglob("*.nb[ic]"))
-
-
-def test_the_stamp_is_of_the_sources_the_versions_and_the_machine(tmp_path, monkeypatch):
-    before = ready.stamp()
-    monkeypatch.setattr(ready, "HERE", tmp_path)
-    for path in (ROOT / "mbsgd_core/kernels").glob("*.py"):
-        shutil.copy2(path, tmp_path)  # with its time, by which numba's own cache goes
-    assert ready.stamp() == tmp_path / "__pycache__" / before.name
-    (tmp_path / "smooth.py").write_text((tmp_path / "smooth.py").read_text() + "\n")
-    assert ready.stamp().name != before.name
-    shutil.copy2(ROOT / "mbsgd_core/kernels/smooth.py", tmp_path)
-    os.utime(tmp_path / "smooth.py", (1, 1))
-    assert ready.stamp().name != before.name
-    monkeypatch.undo()
-    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
-    assert ready.stamp().name != before.name
-
-
-def test_what_was_compiled_from_other_sources_is_forgotten(tmp_path, monkeypatch):
-    """numba looks at a function's own file alone: one that took code from a changed file would stay as it was."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    for name in ("ready-1234", "kernels_ab/dense.descend-1.py311.nbi", "kernels_ab/dense.descend-1.py311.1.nbc"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "others_cd").mkdir()
-    (tmp_path / "others_cd/theirs.nbi").touch()
-    ready.clear()
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["theirs.nbi"]
-    here = tmp_path / "here"
-    (here / "__pycache__").mkdir(parents=True)
-    for name in ("ready-1234", "dense.descend-1.py311.nbi", "dense.cpython-311.pyc"):
-        (here / "__pycache__" / name).touch()
-    monkeypatch.delenv("NUMBA_CACHE_DIR")
-    monkeypatch.setattr(ready, "HERE", here)
-    ready.clear()
-    assert [path.name for path in here.rglob("*.*")] == ["dense.cpython-311.pyc"]
-
-
-@pytest.mark.parametrize(
-    "name", ["himmelblau, scale", "linear_regression", "logistic_regression", "mlp, tanh, classes"]
-)
-def test_nobody_waits_for_a_compilation(name):
-    """Whatever a lane's settings are, its code was compiled beforehand: numba found it in its cache."""
-    for number, (sampler, dtype) in enumerate(itertools.product(registered(Sampler), ("float64", "float32"))):
-        drawn = items.sampler(sampler, (1, 20)[number % 2])
-        schedule = {"name": ("constant", "reduce_on_plateau")[number // 2 % 2], "learning_rate": 1e-4}
-        method = {"sampler": drawn, "rule": ("sgd", "adam")[number % 2], "schedule": schedule}
-        common = {"budget": {"unit": "updates", "amount": 9}, "lanes": [method], "runs": 1 + number % 3, "dtype": dtype}
-        e = Experiment.model_validate({"problem": lanes.problem(name), **common})
-        for every in (None, 4):
-            engine.run(e, 0, every)
-        engine.sweep(e, {"learning_rate": [1e-4, 1e-3, 1e-2]}, target=1.0)
-    for module in (dense, judge, linear, shuffle, surface):
-        for function in vars(module).values():
-            stats = getattr(function, "stats", None)
-            assert stats is None or function.__module__ != module.__name__ or not stats.cache_misses, function
-
-
-def test_nothing_is_compiled_where_the_stamp_stands():
-    stamp, command = ready.stamp(), [sys.executable, "-m", "mbsgd_core.kernels"]
-    before = stamp.stat().st_mtime_ns
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == done.stderr == "" and stamp.stat().st_mtime_ns == before

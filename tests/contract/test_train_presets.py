@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mbsgd_core.jobs.looks import look
 
 from mbsgd_core import engine, share
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs.looks import look
 from mbsgd_core.measures import learning
 from mbsgd_core.measures.sharpness import edge, sharpness
 from mbsgd_core.problems.datasets.mnist import Mnist

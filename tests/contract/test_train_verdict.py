@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import numpy as np
-
 from mbsgd_core.figures.train import montage, verdict
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -24,9 +25,9 @@ def slot():
     made.kill()
 
 
-def run_script(path: Path, text: str, cwd: Path) -> subprocess.Popen:
+def run_script(path: Path, text: str, cwd: Path, **more: str) -> subprocess.Popen:
     path.write_text(text)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
     return subprocess.Popen(
         [sys.executable, str(path)], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -91,6 +92,25 @@ def test_killing_one_slot_leaves_the_others_alone(slot):
         assert isinstance(runaway.exception(60), BrokenExecutor)
     finally:
         other.kill()
+
+
+def test_a_fresh_worker_takes_over_and_the_old_one_ends_what_it_has(slot):
+    old = slot.submit(ready).result(60)
+    last = slot.submit(eval, "__import__('time').sleep(0.5) or __import__('os').getpid()")
+    slot.renew()
+    assert last.result(60) == old
+    assert slot.submit(ready).result(60) != old
+
+
+def test_a_slot_may_be_killed_while_it_is_renewed(slot):
+    runaway = slot.submit(*RUNAWAYS["c"])
+    renewing = threading.Thread(target=slot.renew)
+    renewing.start()
+    slot.kill()
+    assert isinstance(runaway.exception(60), BrokenExecutor)
+    slot.kill()  # the fresh one too, if it came later
+    renewing.join(60)
+    assert not renewing.is_alive() and slot.submit(abs, -1).result(60) == 1
 
 
 @pytest.mark.parametrize("task", ["abs, 1", "exec, 'while True: pass'"])

@@ -8,6 +8,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from mbsgd_core.jobs.looks import BATCH, LEAST, MOST, NOBODY, POINTS, SAMPLES, SIDE, grid
+from mbsgd_core.jobs.training import Training, training
 
 from mbsgd_core import engine
 from mbsgd_core.errors import JobError
@@ -17,9 +19,7 @@ from mbsgd_core.figures.payload import unpack
 from mbsgd_core.jobs import looks
 from mbsgd_core.jobs import training as chain
 from mbsgd_core.jobs.job import Job
-from mbsgd_core.jobs.looks import BATCH, LEAST, MOST, NOBODY, POINTS, SAMPLES, SIDE, grid
 from mbsgd_core.jobs.runner import Runner
-from mbsgd_core.jobs.training import Training, training
 from mbsgd_core.measures.part import part, point
 from tests.jobs.test_runner import WAIT, follow
 

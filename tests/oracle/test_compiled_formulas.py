@@ -21,7 +21,6 @@ from mbsgd_core.problems.surfaces._formula import NODES
 from mbsgd_core.problems.surfaces.formula import Formula
 from mbsgd_core.problems.surfaces.himmelblau import Himmelblau
 from tests.contract import _lanes as lanes
-from tests.contract.conftest import compiled_lanes  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
 

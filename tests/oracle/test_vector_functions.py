@@ -9,7 +9,6 @@ import torch
 from mbsgd_core.kernels import surface
 from mbsgd_core.kernels.registers import surface_registers
 from mbsgd_core.kernels.tape import record_surface
-from tests.contract.conftest import compiled_lanes  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("compiled_lanes")
 

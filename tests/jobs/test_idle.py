@@ -1,0 +1,34 @@
+"""A server that nobody visits does nothing, whatever else happens on the machine."""
+
+import subprocess
+import sys
+import time
+
+from tests.jobs._server import ROOT, drag, processes_of, served, wait_for
+
+SECONDS, MOST = 20, 0.02  # of a core
+
+# Another program that uses the same .venv: it opens files there, some thousands a second at most.
+READER = """
+import time
+from pathlib import Path
+while True:
+    for path in Path(".venv").rglob("*.py"):
+        path.read_bytes()
+        time.sleep(0.0005)
+"""
+
+
+def test_an_idle_server_is_idle(tmp_path, compiled_lanes):
+    with served(tmp_path) as server, subprocess.Popen([sys.executable, "-c", READER], cwd=ROOT) as reader:
+        try:
+            assert drag(server, 0.05)
+            wait_for(lambda: not [p for p in processes_of(server) if p.nice == 19], server.log)
+            before = sum(process.seconds for process in processes_of(server))
+            time.sleep(SECONDS)
+            used = sum(process.seconds for process in processes_of(server)) - before
+            assert used < MOST * SECONDS, f"{used / SECONDS:.1%} of a core"
+            assert "overflowed" not in server.log.read_text()
+            assert reader.poll() is None
+        finally:
+            reader.kill()
