@@ -33,7 +33,7 @@ const root = document.querySelector('script[type="module"][src*="static/js/"]').
 const base = root + "{files.BASE}/bench";
 {modules}.forEach(file => import(`${{base}}/${{file}}`));
 import(base + "/dom.js").then(dom => {{
-  dom.loadStyle(base + "/bench.css");
+  ["bench.css", "panels/panels.css"].forEach(file => dom.loadStyle(`${{base}}/${{file}}`));
   dom.fetchEarly(new URL("{files.PLOTLY}", base + "/").href);
 }});
 """
