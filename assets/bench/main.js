@@ -144,7 +144,7 @@ class Bench {
     this.base = base;
     const moved = this.root.parentElement !== parentElement;
     const before = this.state.page;
-    this.change(states.mounted(this.state, page, this.channel.told.includes(page.link)));
+    this.change(states.mounted(this.state, page));
     if (moved) {
       parentElement.append(this.root);
       // A keyboard begins here and not at the top of the page, unless it is somewhere already.

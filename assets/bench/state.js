@@ -30,14 +30,13 @@ export const first = () => ({
 const records = (lanes, clock, at) => lanes.map((lane) => recordAt(lane, clock, at));
 
 /**
- * The page was drawn: a new take brings its clock and its view. A lesson stays beside its picture while its knobs are
+ * The page was drawn: a new take brings its clock and its view. A lesson stays beside its problem while its knobs are
  * turned, though the experiment is no longer the lesson's.
- *
- * @param echo whether the page only says what it was told by hand.
  */
-export function mounted({ page: before, clock }, asked, echo) {
+export function mounted({ page: before, clock }, asked) {
   const same = before?.take === asked.take;
-  const page = same && (echo || before.link === asked.link) ? { ...asked, lesson: asked.lesson ?? before.lesson } : asked;
+  const lesson = asked.lesson ?? (same && before.summary === asked.summary ? before.lesson : null);
+  const page = { ...asked, lesson };
   if (same) return { page, clock: before.clock !== page.clock && CLOCKS[page.clock] ? page.clock : clock };
   const view = page.view ?? {};
   const at = Number(view.at ?? NaN);
