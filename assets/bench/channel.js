@@ -25,7 +25,7 @@ export class Channel {
   /**
    * @param owner the id that this tab alone knows.
    * @param listener hears {take(picture, short), connection(state), refused(sentence), answer(cursor), changed()}, and
-   *   is asked where() its cursor is: [clock, time], or null at the end.
+   *   is asked what is looked() at: {at: [clock, time], or null at the end, panels: their names}.
    * @param fetch the browser's.
    */
   constructor(owner, listener, fetch) {
@@ -100,6 +100,11 @@ export class Channel {
     if (this.run) this.follow({ ...this.run, go: true });
   }
 
+  /** Other panels are looked at: asks for what they show. */
+  look() {
+    if (this.run && !this.dragging && !this.untold) this.follow({ ...this.run, go: false });
+  }
+
   /** Asks the server to pause the run; it keeps what it has. */
   pause() {
     this.post("lab/pause", { owner: this.owner }).catch((error) => this.listener.refused(error.message));
@@ -128,8 +133,10 @@ export class Channel {
       this.run = { ...this.run, go: false };
       await this.read(response, stream, (payload, newest) => {
         if (this.stream !== stream) return false;
-        if (!state) this.reached(reached, payload.header.status);
-        ({ state } = payload.header.status);
+        const { kind, status } = payload.header;
+        if (!state) this.reached(reached, status);
+        ({ state } = status);
+        if (kind === "failure") return this.listener.refused(status.message);
         had = this.show(payload, had, seq, { short: false, quiet: !newest });
         if (!had) this.picture = null; // what it builds on is gone: asks for all of it
         return Boolean(had);
@@ -198,7 +205,8 @@ export class Channel {
     try {
       const response = await this.post(RUN, body, stream.signal);
       await this.read(response, stream, (payload) => {
-        if (seq > this.answered && this.untold) this.show(payload, had, seq, { short: true, quiet: false });
+        const wanted = payload.header.kind !== "failure" && seq > this.answered && this.untold;
+        if (wanted) this.show(payload, had, seq, { short: true, quiet: false });
         return OVER.has(payload.header.status.state); // while the thumb moves the first picture is enough
       });
     } catch (error) {
@@ -247,7 +255,7 @@ export class Channel {
   /** What every question about a run says. */
   asked(seq, had, { link, go }) {
     const { owner, run, listener } = this;
-    return { owner, link, seq, take: run.take, key: had?.header.key ?? null, at: listener.where(), edit: null, go };
+    return { owner, link, seq, take: run.take, key: had?.header.key ?? null, ...listener.looked(), edit: null, go };
   }
 
   async post(address, body, signal) {

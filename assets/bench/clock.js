@@ -1,6 +1,6 @@
 /** The common clock: updates, samples, epochs or measured seconds. Pure functions of a lane and a time. */
 
-import { count, num, seconds } from "./text.js";
+import { count, num, seconds } from "./format.js";
 
 /** Samples spent after u updates: whole epochs, then the batches of the one begun. */
 function samplesAfter(lane, u) {

@@ -2,7 +2,7 @@
 
 import { h, write } from "./dom.js";
 import { batchAt, isFull } from "./payload.js";
-import * as text from "./text.js";
+import * as text from "./format.js";
 import { swatch } from "./theme.js";
 
 const FEW = 3; // batch indices shown
@@ -37,7 +37,6 @@ function seen(lane, values, k) {
   return i < 0 ? NaN : values[i];
 }
 
-const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(1)} %` : "–");
 const degrees = (x) => (Number.isFinite(x) ? `${x.toFixed(x < 10 ? 1 : 0)}°` : "–");
 
 /** Name, meaning, how a lane's record is read, and the lane's array without which there is nothing to read. */
@@ -47,7 +46,7 @@ const ROWS = [
   [
     "test accuracy",
     "Share of the test rows that are right",
-    (lane, k) => percent(seen(lane, lane.testAccuracy, k)),
+    (lane, k) => text.percent(seen(lane, lane.testAccuracy, k)),
     "testAccuracy",
   ],
   ["rate", "Learning rate of the update that led here", (lane, k) => text.num(lane.rate?.[k]), "rate"],

@@ -2,7 +2,7 @@
 
 import { h, icon, write } from "./dom.js";
 import { fan, linked, placeOf, settle, stepped, valueAt } from "./scale.js";
-import * as text from "./text.js";
+import * as text from "./format.js";
 import { marker } from "./theme.js";
 
 const ROOM = 15; // px above and below the middle of a track, for handles that lie on the same spot

@@ -161,9 +161,16 @@ class Bench {
     this.changed();
   }
 
-  /** Takes a picture and shows it. While another page of the app is in sight, it waits in the channel. */
-  async take(picture, short) {
+  /** Takes a picture. While another page of the app is in sight, it waits in the channel. */
+  take(picture, short) {
     if (!this.root.isConnected) return;
+    this.show(picture, short).catch((error) => {
+      this.page.alarm(`This picture could not be drawn: ${error.message}`);
+      console.error(error);
+    });
+  }
+
+  async show(picture, short) {
     const before = this.state.picture;
     const newKey = before?.header.key !== picture.header.key;
     if (newKey) this.timeline.pause();
@@ -333,6 +340,8 @@ class Bench {
     this.change({ view: { ...this.view, ...news } });
     this.tabs.update();
     this.invalidate();
+    const { shown, panels } = this.header ?? {};
+    if (shown && news.panels?.some((name) => panels.includes(name) && !shown.includes(name))) this.channel.look();
   }
 
   /** The link that brings back what is seen now. */
@@ -361,8 +370,8 @@ class Bench {
     this.changed();
   }
 
-  where() {
-    return this.at < this.end ? [this.clock, this.at] : null;
+  looked() {
+    return { at: this.at < this.end ? [this.clock, this.at] : null, panels: this.view.panels ?? [] };
   }
 
   /** Says on the root element what goes on, for who watches from outside. */

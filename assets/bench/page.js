@@ -1,7 +1,7 @@
 /** The frame around the instruments: the lesson, the link, the run's progress, errors, pictures in words. */
 
 import { h, icon, write } from "./dom.js";
-import * as text from "./text.js";
+import * as text from "./format.js";
 
 const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";

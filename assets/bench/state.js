@@ -29,13 +29,19 @@ export const first = () => ({
 
 const records = (lanes, clock, at) => lanes.map((lane) => recordAt(lane, clock, at));
 
-/** The page was drawn: a new take brings its clock and its view. */
-export function mounted({ page: before, clock }, page) {
-  if (before && before.take === page.take && before.clock === page.clock) return { page };
-  if (before?.take === page.take) return { page, clock: CLOCKS[page.clock] ? page.clock : clock };
-  const asked = page.view ?? {};
-  const share = Number.isFinite(Number(asked.at ?? NaN)) ? Math.min(1, Math.max(0, Number(asked.at))) : null;
-  const named = asked.clock ?? page.clock;
+/**
+ * The page was drawn: a new take brings its clock and its view. A lesson stays beside its problem while its knobs are
+ * turned, though the experiment is no longer the lesson's.
+ */
+export function mounted({ page: before, clock }, asked) {
+  const same = before?.take === asked.take;
+  const lesson = asked.lesson ?? (same && before.summary === asked.summary ? before.lesson : null);
+  const page = { ...asked, lesson };
+  if (same) return { page, clock: before.clock !== page.clock && CLOCKS[page.clock] ? page.clock : clock };
+  const view = page.view ?? {};
+  const at = Number(view.at ?? NaN);
+  const share = Number.isFinite(at) ? Math.min(1, Math.max(0, at)) : null;
+  const named = view.clock ?? page.clock;
   return { page, share, view: viewFrom(page.view), clock: CLOCKS[named] ? named : clock };
 }
 

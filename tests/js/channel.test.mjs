@@ -100,8 +100,8 @@ class Scene {
     this.heard.push(answer);
   }
   changed() {}
-  where() {
-    return null;
+  looked() {
+    return { at: null, panels: [] };
   }
   get last() {
     return this.asked.at(-1);
