@@ -2,19 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import BrokenExecutor
-from pathlib import Path
 
 import pytest
 
 from mbsgd_core.jobs.slots import Slot, ready
-
-ROOT = Path(__file__).parents[2]
-# A runaway in Python, and one inside a loop written in C, that no signal handler or thread of Python's can end.
-RUNAWAYS = {"python": (exec, "while True: pass"), "c": (sum, range(10**13))}
+from tests.jobs._workers import RUNAWAYS, run_script
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +16,6 @@ def slot():
     made = Slot()
     yield made
     made.kill()
-
-
-def run_script(path: Path, text: str, cwd: Path) -> subprocess.Popen:
-    path.write_text(text)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, str(path)], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def test_runs_in_another_process_that_stays(slot):
