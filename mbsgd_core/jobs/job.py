@@ -33,7 +33,7 @@ class Job:
         self.deaths = 0  # of workers, in this one
         self._changed = threading.Condition()
         self._cancel = cancel
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], Any]] = []
         self._left: float | None = None  # when the last listener went; None: nobody ever listened
 
     @property
@@ -54,12 +54,17 @@ class Job:
             raise (JobCancelled if self.state == "cancelled" else JobError)(self.message)
         return self.result
 
-    def listen(self, told: Callable[[], None]) -> None:
+    def listen(self, told: Callable[[], Any]) -> None:
         """Call `told` whenever something has changed, from any thread, until `leave`."""
         with self._changed:
             self._listeners.append(told)
 
-    def leave(self, told: Callable[[], None]) -> None:
+    def expect(self) -> None:
+        """Somebody is about to listen: who then never does counts as gone."""
+        with self._changed:
+            self._left = time.monotonic()
+
+    def leave(self, told: Callable[[], Any]) -> None:
         """No longer call it."""
         with self._changed:
             self._listeners.remove(told)

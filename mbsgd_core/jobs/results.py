@@ -8,6 +8,7 @@ import numpy as np
 from mbsgd_core.results.run import RunProgress, View
 
 CAPACITY = 128e6  # bytes
+OBJECT = 32  # bytes of what Python puts around a number, and more
 
 
 class Results:
@@ -26,7 +27,7 @@ class Results:
     def put(self, experiment_json: str, result: RunProgress) -> None:
         if experiment_json in self._kept:
             self._bytes -= self._kept.pop(experiment_json)[1]
-        self._kept[experiment_json] = result, _size(result)
+        self._kept[experiment_json] = result, _size(result) + _size(experiment_json)
         self._bytes += self._kept[experiment_json][1]
         while self._bytes > CAPACITY:
             self._bytes -= self._kept.popitem(last=False)[1][1]
@@ -38,9 +39,19 @@ def holds(report: dict[str, Any], view: View) -> bool:
     return report["thinned"] in (None, view.glance) and asked <= set(report["shown"])
 
 
+def unweighed(result: RunProgress, view: View) -> list[int]:
+    """The lanes of a finished run whose memory a view shows, and which nobody has measured: those that learn data."""
+    if view.glance is not None or result.report["scene"] is None or not result.done:
+        return []
+    return [i for i, lane in enumerate(result.lanes) if lane.memory is None]
+
+
 def _size(value: Any) -> int:
-    """The bytes of all arrays in a result."""
+    """About the bytes that a result occupies: those of its arrays, and of the long lists and texts between them."""
     if isinstance(value, np.ndarray):
-        return value.nbytes
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return sum(_size(part) for part in parts)
+        return OBJECT + value.nbytes
+    if isinstance(value, (str, bytes)):
+        return OBJECT + len(value)
+    if isinstance(value, dict):
+        return OBJECT + sum(_size(key) + _size(part) for key, part in value.items())
+    return OBJECT + sum(map(_size, value)) if isinstance(value, (list, tuple)) else OBJECT

@@ -10,7 +10,8 @@ from typing import Any
 
 from mbsgd_core.jobs import tasks
 from mbsgd_core.jobs.job import Chain, Job
-from mbsgd_core.results.run import RunProgress, furthest_behind
+from mbsgd_core.jobs.results import holds, unweighed
+from mbsgd_core.results.run import LaneProgress, RunProgress, furthest_behind
 
 BUDGET = 0.15  # seconds of training before the first report
 CHUNK = 0.1  # seconds of training a task, after it: others wait no longer for their turn
@@ -23,27 +24,37 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
     Args:
         experiment_json: what to train.
         known: an earlier result for the same experiment; of a finished one only the report is made anew.
-        job: the run's. `view` says what the next report is to hold; a job that is `held` makes its start alone, and
-            then waits until somebody lets it go on.
+        job: the run's. `view` says what the next report is to hold; a job that is `held` makes its start alone (a
+            moving picture its first report), and then waits until somebody lets it go on.
     """
     if known is None:
-        now = yield tasks.begin, (experiment_json, 0.0 if job.held else BUDGET, job.view)
-        lanes, report = list(now.lanes), now.report
-    else:
-        lanes, report = list(known.lanes), (yield tasks.report, (experiment_json, known.lanes, job.view))
-    drawn, interval, view = time.monotonic(), REDRAW, job.view
-    while (i := furthest_behind(lanes)) is not None:
-        now = RunProgress(tuple(lanes), report)
-        # Who has been here for longer steps back for those who have just come; no task foretells how long the next is.
-        job.tell(progress=now.progress, result=now, patient=True, seconds=None)
-        lanes[i] = lanes[i].grown((yield tasks.advance, (lanes[i].state, CHUNK, lanes[i].pace)))
-        begun = time.monotonic()
-        if furthest_behind(lanes) is None or begun - drawn > interval or job.view != view:
-            view = job.view
-            report = yield tasks.report, (experiment_json, lanes, view)
+        budget = 0.0 if job.held and job.view.glance is None else BUDGET
+        known = yield tasks.begin, (experiment_json, budget, job.view)
+    lanes, report = list(known.lanes), known.report
+    drawn, interval, stale = time.monotonic(), REDRAW, False
+    while True:
+        now, begun = RunProgress(tuple(lanes), report), time.monotonic()
+        i, heavy, whole = furthest_behind(lanes), unweighed(now, job.view), holds(report, job.view)
+        if i is None and not heavy and whole and not stale:
+            return now
+        if whole:
+            # Who has been here for longer steps back for who has just come; no task foretells how long the next is.
+            job.tell(progress=max(job.progress, now.progress), result=now, patient=True, seconds=None)
+        if not whole or (stale and (i is None or begun - drawn > interval)):
+            report, stale = (yield tasks.report, (experiment_json, lanes, job.view)), False
             drawn = time.monotonic()
             interval = max(REDRAW, 3 * (drawn - begun))
-    return RunProgress(tuple(lanes), report)
+        elif i is not None:
+            lanes[i], stale = lanes[i].grown((yield tasks.advance, (lanes[i].state, CHUNK, lanes[i].pace))), True
+        else:
+            lanes[heavy[0]] = lanes[heavy[0]]._replace(memory=(yield tasks.weigh, (experiment_json, heavy[0])))
+            report = _with_memory(report, lanes)
+
+
+def _with_memory(report: dict[str, Any], lanes: list[LaneProgress]) -> dict[str, Any]:
+    """A report with the bytes of its lanes; nothing else in it depends on them."""
+    memory = [None if lane.memory is None else list(lane.memory) for lane in lanes]
+    return report | {"lanes": [told | {"memory": own} for told, own in zip(report["lanes"], memory, strict=True)]}
 
 
 def question(function: Callable[..., Any], args: tuple[Any, ...], job: Job) -> Chain:

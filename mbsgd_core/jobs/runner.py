@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from mbsgd_core.errors import JobError, LabError
 from mbsgd_core.jobs import run, tasks
 from mbsgd_core.jobs.job import Chain, Job
-from mbsgd_core.jobs.results import Results, holds
+from mbsgd_core.jobs.results import Results, holds, unweighed
 from mbsgd_core.jobs.slots import BACK, FRONT, Slot, ready
 from mbsgd_core.results.run import EVERYTHING, RunProgress, View
 
@@ -93,7 +93,7 @@ class Runner:
             owner: who asks; each has one run at a time.
             experiment_json: from Experiment.to_json().
             view: what the report must hold.
-            held: whether the run makes its start alone, and waits there for `go_on`.
+            held: whether the run makes its start alone (with a glance: its first report), and waits there for `go_on`.
 
         Returns:
             A Job; its `result`, partial ones too, is a RunProgress. Don't change it: equal experiments share it.
@@ -104,7 +104,7 @@ class Runner:
                 older.view = view  # its next report
                 return older
             known = self._results.get(experiment_json)
-            if known is None or not holds(known.report, view):
+            if known is None or not holds(known.report, view) or unweighed(known, view):
                 return self.run(
                     owner, (experiment_json, view), partial(run.run, experiment_json, known), experiment_json, view,
                     held and known is None,
@@ -120,12 +120,12 @@ class Runner:
             return self._results.get(experiment_json)
 
     def pause(self, owner: Hashable) -> None:
-        """Let the owner's run rest after the task that it is at; it keeps what it has."""
+        """Let the owner's run rest after the task that it is at, the first one at least; it keeps what it has."""
         with self._lock:
             job = self._newest.get(owner)
             if job is not None and job.resting is None:
                 job.held = True
-                if job in self._queue:
+                if job in self._queue and job.result is not None:
                     self._queue.remove(job)
                     self._rest(job)
 
@@ -209,7 +209,11 @@ class Runner:
             if newest is not None and newest.experiment == experiment_json:
                 result = newest.result or result
         if result is None:
-            result = self.submit(owner, experiment_json).answer(timeout)
+            again = self.submit(("cursor", owner), experiment_json)  # not in the place of what the owner looks at
+            try:
+                result = again.answer(timeout)
+            finally:
+                again.cancel()
         plane = result.report["plane"]
         if plane is None:
             return [None] * len(result.lanes)

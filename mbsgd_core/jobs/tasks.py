@@ -106,7 +106,7 @@ def _start(state: State) -> LaneProgress:
 
     experiment, i = state.experiment, state.lane
     updates, lost = experiment.updates(i), int(state.diverged_at.max(initial=-1))
-    trace, evaluations, replay, newest, seconds = engine.snapshot(state), Evaluations.none(), Replay(), {}, 0.0
+    trace, evaluations, replay, newest, quickest = engine.snapshot(state), Evaluations.none(), Replay(), {}, np.inf
     if evaluation.stops(experiment):
         seen = evaluation.judge(experiment, i, 0, state.theta[0].cpu().numpy())
         trace = trace._replace(theta=trace.theta[:1], loss=np.full((1, 1), seen.train_loss, dtype=trace.loss.dtype))
@@ -116,10 +116,10 @@ def _start(state: State) -> LaneProgress:
         newest = seen.shown
         replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay
     else:
-        seconds = pace.seconds_per_update(experiment, i)
+        quickest = pace.seconds_per_update(experiment, i)
     over = not updates or (evaluation.stops(experiment) and lost >= 0)
     return LaneProgress(
-        None if over else _UNDER_WAY, trace, np.zeros(1, dtype=np.int64), 0, updates, seconds, seconds, lost,
+        None if over else _UNDER_WAY, trace, np.zeros(1, dtype=np.int64), 0, updates, 0.0, 0.0, quickest, lost,
         evaluations, replay, newest,
     )  # fmt: skip
 
@@ -137,7 +137,8 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
 
     experiment, lane = state.experiment, state.lane
     updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
-    end, n = perf_counter() + seconds, min(FIRST, int(seconds / max(spell, 1e-9)))
+    began = perf_counter()
+    end, n = began + seconds, min(FIRST, int(seconds / max(spell, 1e-9)))
     while True:
         before, begun = state.update, perf_counter()
         state, trace = engine.advance(state, max(1, n), every)
@@ -149,9 +150,11 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
             break
     over, trace = state.update == updates, engine.join(traces)
     lost = state.diverged_at[state.diverged_at >= 0].min(initial=updates + 1)
+    sound = (state.diverged_at < 0).any()  # updates of runs that are lost cost nothing, and measure nothing
     return state, LaneProgress(
-        None if over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates, spell, spell,
-        int(lost) if lost <= updates else -1, Evaluations.none(), Replay(), {},
+        None if over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates,
+        perf_counter() - began, 0.0, spell if sound else np.inf, int(lost) if lost <= updates else -1,
+        Evaluations.none(), Replay(), {},
     )  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     from mbsgd_core import engine
     from mbsgd_core.measures import evaluation
 
-    experiment, lane, first = state.experiment, state.lane, state.update
+    experiment, lane = state.experiment, state.lane
     updates, when = experiment.updates(lane), evaluation.grid(experiment, lane)
     sizes = experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
     stride, began, spent, lost = _stride(experiment, len(when)), perf_counter(), 0.0, -1
@@ -179,10 +182,10 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
         took = perf_counter() - tick
         spent, spell = spent + took, took / (state.update - before)
         lost = int(state.diverged_at[0])
-        if state.update == when[k]:
+        if state.update == when[k] and lost < 0:
             theta = state.theta[0].cpu().numpy()
             found = evaluation.judge(experiment, lane, state.update, theta)
-            if lost < 0 and engine.beyond(state, np.array([[found.train_loss]]))[0, 0]:
+            if engine.beyond(state, np.array([[found.train_loss]]))[0, 0]:
                 lost = state.update
             rows.append((state.update, experiment.learning_rate(lane, state.update - 1), found.train_loss))
             seen.append((found.test_loss, found.test_accuracy))
@@ -194,9 +197,9 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
                 frames.append((len(rows) - 1, moving))
         if perf_counter() - began > seconds:
             break
-    over = lost >= 0 or state.update == updates
-    if over and lost >= 0 and (not rows or rows[-1][0] != state.update):  # it was lost between two stops
-        rows.append((state.update, experiment.learning_rate(lane, max(state.update - 1, 0)), np.nan))
+    update = lost if lost >= 0 else state.update  # a lane that is lost ends there, wherever its pieces end
+    if lost >= 0 and (not rows or rows[-1][0] != lost):  # it was lost between two stops
+        rows.append((lost, experiment.learning_rate(lane, lost - 1), np.nan))
         seen.append((np.nan, np.nan))
     at = np.array([update for update, _, _ in rows], dtype=np.int64)
     dtype = np.dtype(experiment.dtype)
@@ -208,8 +211,8 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     tests = np.array(seen).reshape(-1, 2).T
     replay = Replay(tuple(k for k, _ in frames), tuple(frame for _, frame in frames))
     return state, LaneProgress(
-        None if over else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64), state.update, updates,
-        spent / (state.update - first), (perf_counter() - began) / (state.update - first), lost,
+        None if lost >= 0 or update == updates else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64),
+        update, updates, perf_counter() - began, spent, np.inf, lost,
         Evaluations(np.arange(len(at)), *tests), replay, newest,
     )  # fmt: skip
 

@@ -58,8 +58,9 @@ class LaneProgress(NamedTuple):
     kept: np.ndarray  # (k,) int64: the records whose theta is kept, ascending
     update: int  # updates made since the start
     updates: int  # ... and planned
-    seconds_per_update: float  # of training alone: without records, objective and pictures
-    pace: float  # seconds an update, all in, on average
+    spent: float  # seconds of work, all in; of a piece: its own
+    trained: float  # ... of training alone: without records, objective and pictures; 0 where `quickest` is known
+    quickest: float  # the least seconds that an update took, measured apart too; inf: not measured so
     diverged_at: int  # the first bad update, the earliest of all runs; -1: it is sound
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
@@ -72,15 +73,13 @@ class LaneProgress(NamedTuple):
         # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
         pairs = zip(self.trace, piece.trace, strict=True)
         trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
-        # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
-        quicker = bool(piece.seconds_per_update) and piece.diverged_at < 0
-        seconds = self.seconds_per_update or piece.seconds_per_update
-        made = piece.update - self.update
         return piece._replace(
             trace=trace,
             kept=np.concatenate([self.kept, piece.kept + records]),
-            seconds_per_update=min(seconds, piece.seconds_per_update) if quicker else seconds,
-            pace=(self.pace * self.update + piece.pace * made) / max(piece.update, 1),
+            spent=self.spent + piece.spent,
+            trained=self.trained + piece.trained,
+            # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
+            quickest=min(self.quickest, piece.quickest),
             diverged_at=self.diverged_at if self.diverged_at >= 0 else piece.diverged_at,
             evaluations=self.evaluations.grown(piece.evaluations, records),
             replay=self.replay.grown(piece.replay, records),
@@ -97,6 +96,16 @@ class LaneProgress(NamedTuple):
     def share(self) -> float:
         """Of its updates that are made, 0 ... 1."""
         return self.update / self.updates if self.updates else 1.0
+
+    @property
+    def seconds_per_update(self) -> float:
+        """Of training alone; 0 before it is measured."""
+        return self.quickest if np.isfinite(self.quickest) else self.trained / max(self.update, 1)
+
+    @property
+    def pace(self) -> float:
+        """Seconds an update, all in, on average; before the first one a guess, 0 if there is none."""
+        return self.spent / self.update if self.update else self.seconds_per_update
 
     @property
     def left(self) -> float:
@@ -137,15 +146,17 @@ class RunProgress(NamedTuple):
 
     @property
     def progress(self) -> float:
-        """0 ... 1, in seconds of work."""
-        made = sum(lane.update * lane.pace for lane in self.lanes)
-        left = self.left
-        return made / (made + left) if made + left else float(self.done)
+        """0 ... 1, in seconds of work; 0 before all lanes are measured."""
+        if self.done:
+            return 1.0
+        made, left = sum(lane.update * lane.pace for lane in self.lanes), self.left
+        return made / (made + left) if left is not None else 0.0
 
     @property
-    def left(self) -> float:
-        """Seconds of work to come, about."""
-        return sum(lane.left for lane in self.lanes)
+    def left(self) -> float | None:
+        """Seconds of work to come, about; None before all lanes are measured."""
+        waiting = [lane for lane in self.lanes if not lane.over]
+        return sum(lane.left for lane in waiting) if all(lane.pace for lane in waiting) else None
 
 
 def furthest_behind(lanes: "tuple[LaneProgress, ...] | list[LaneProgress]") -> int | None:

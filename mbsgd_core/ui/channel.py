@@ -9,6 +9,7 @@ whoever knows that number finds the run again: after a reload, a broken connecti
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from math import inf
 from typing import Any, NamedTuple
 
@@ -57,6 +58,10 @@ class Question(NamedTuple):
     go: bool  # whether it may take long
 
 
+class _TooLarge(ExperimentError):
+    """A question that nobody reads to its end."""
+
+
 def routes() -> list[BaseRoute]:
     """The addresses."""
     answers = {"run": _run, "pause": _pause, "cursor": _cursor}
@@ -64,9 +69,11 @@ def routes() -> list[BaseRoute]:
 
 
 async def _asked(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    if len(body) > LARGEST:
-        raise ExperimentError(f"a question may have {LARGEST:,} bytes; this one has {len(body):,}")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST:
+            raise _TooLarge(f"a question may have {LARGEST:,} bytes; this one has more")
     asked = json.loads(body)
     if not isinstance(asked, dict):
         raise ExperimentError("a question is a JSON object; see assets/bench/channel.js for what one looks like")
@@ -75,11 +82,11 @@ async def _asked(request: Request) -> dict[str, Any]:
 
 def _refused(error: Exception) -> Response:
     if isinstance(error, LabError):
-        return PlainTextResponse(str(error)[:300], 400)
+        return PlainTextResponse(str(error)[:300], 413 if isinstance(error, _TooLarge) else 400)
     return PlainTextResponse("That is no question of a bench; assets/bench/channel.js shows what one looks like.", 400)
 
 
-_BAD = (LabError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+_BAD = (LabError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 async def _run(request: Request) -> Response:
@@ -110,8 +117,10 @@ def _read(asked: dict[str, Any]) -> Question:
 
 def _job(question: Question) -> Job:
     experiment = question.experiment
-    held = not question.changes and not question.go and pace.guess(experiment) > BY_ITSELF
+    # Of a change the first picture alone is wanted: nobody would ever stop a run that goes on behind it.
+    held = question.changes or (not question.go and pace.guess(experiment) > BY_ITSELF)
     job = runner().submit(question.owner, experiment.to_json(), question.view, held)
+    job.expect()
     if question.go:
         runner().go_on(question.owner)
     return job
@@ -123,9 +132,15 @@ async def _change(question: Question, job: Job) -> AsyncIterator[bytes]:
 
 
 def _first(question: Question, job: Job) -> bytes:
-    if not job.wait(LONGEST, partial_result=True) or job.result is None:
-        return b""
-    return _framed(_payload(question, job, job.result, _kept(question, job.result.report)))
+    job.listen(silent := lambda: None)  # somebody waits for it
+    try:
+        job.wait(LONGEST, partial_result=True)
+        if job.result is None:  # overtaken by the next change, or there is nothing to show
+            return _framed(_failed(question, job)) if job.state == "failed" else b""
+        return _framed(_payload(question, job, job.result, _kept(question, job.result.report)))
+    finally:
+        job.leave(silent)
+        job.cancel()
 
 
 async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
@@ -133,7 +148,8 @@ async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
     def told() -> None:
-        loop.call_soon_threadsafe(changed.set)
+        with suppress(RuntimeError):  # the server stops: its loop is closed
+            loop.call_soon_threadsafe(changed.set)
 
     job.listen(told)
     try:
@@ -164,19 +180,22 @@ def _next(question: Question, job: Job) -> bytes:
         from mbsgd_core.jobs import tasks
 
         args = question.experiment.to_json(), result.lanes, question.view
-        result = result._replace(report=runner().ask(question.owner, tasks.report, *args).answer(LONGEST))
-        job.tell(result=result)
+        with suppress(JobError):  # overtaken by a newer question, or the server is busy: what is known is shown
+            result = result._replace(report=runner().ask(question.owner, tasks.report, *args).answer(LONGEST))
+            job.tell(result=result)
     return _framed(_payload(question, job, result, ()))
 
 
 def _payload(question: Question, job: Job, result: RunProgress, kept: "set[str] | tuple[()]") -> bytes:
     experiment, samples = question.experiment, question.experiment.problem.sample_count
     state = {"cancelled": "failed"}.get(job.state, job.state)
+    if question.changes and not job.over:  # it rests behind its first picture, which nobody asked for
+        state = "running"
     status = {
         "state": state,
-        "progress": 1.0 if state == "done" else result.progress,
+        "progress": job.progress,
         "message": job.message,
-        "left": (result.left or None) if state == "running" else None,  # not measured yet: not said
+        "left": result.left if state == "running" else None,
         "estimate": _estimate(experiment, result),
     }
     return message(

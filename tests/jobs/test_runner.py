@@ -1,36 +1,18 @@
 """The runner: the same numbers whatever happens on the way, and nobody waits for ever."""
 
 import os
-import pickle
 import signal
 import time
 
-import numpy as np
 import pytest
 
-from mbsgd_core import engine
 from mbsgd_core.errors import JobCancelled, JobError
-from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs import chains, runner, tasks
-from mbsgd_core.jobs.job import Job
+from mbsgd_core.jobs import run, runner, tasks
 from mbsgd_core.jobs.runner import Runner
+from mbsgd_core.results.run import View
 from mbsgd_core.types import Glance
-from tests.jobs.test_slots import RUNAWAYS, run_script
-
-WAIT = 60  # seconds; far more than anything here needs
-
-
-def experiment(epochs: int = 6, rate: float = 0.02, **more) -> Experiment:
-    schedule = {"name": "constant", "learning_rate": rate}
-    samplers = ["full_batch", {"name": "reshuffle", "batch_size": 1}, {"name": "reshuffle", "batch_size": 10}]
-    lanes = [{"sampler": sampler, "schedule": schedule} for sampler in samplers]
-    problem = {"name": "quadratic", "noise": 1.0}
-    return Experiment.model_validate(
-        {"problem": problem, "budget": {"unit": "epochs", "amount": epochs}, "lanes": lanes} | more
-    )
-
-
-LONG = {"epochs": 100_000_000}  # hours of work
+from tests.jobs._runs import LONG, WAIT, assert_engines, surface
+from tests.jobs._workers import RUNAWAYS, run_script
 
 
 @pytest.fixture(scope="module")
@@ -49,72 +31,31 @@ def one():
     made.shutdown()
 
 
-def assert_same(lanes, wanted: Experiment):
-    for i, lane in enumerate(lanes):
-        _, trace = engine.run(wanted, i)
-        for name, got, expected in zip(trace._fields, lane.trace, trace, strict=True):
-            assert got.dtype == expected.dtype, name
-            np.testing.assert_array_equal(got, expected, err_msg=f"lane {i}: {name}")
-
-
-def follow(chain, between=lambda: None) -> tuple[object, int]:
-    """Run a chain here, with everything pickled on its way as between processes: (its result, number of tasks)."""
-    value, count = None, 0
-    while True:
-        try:
-            function, args = pickle.loads(pickle.dumps(chain.send(value)))
-        except StopIteration as stop:
-            return stop.value, count
-        value, count = pickle.loads(pickle.dumps(function(*args))), count + 1
-        between()
-
-
 def test_result_equals_the_engine(two):
-    wanted = experiment()
+    wanted = surface()
     job = two.submit("a", wanted.to_json())
     result = job.answer(WAIT)
-    assert (job.state, job.progress, result["done"], result["progress"]) == ("done", 1.0, True, 1.0)
-    assert_same(result["lanes"], wanted)
-    assert all(lane.state is None and lane.seconds_per_update > 0 for lane in result["lanes"])
-    assert result["picture"]["finished"]
-
-
-def test_chunks_change_nothing(monkeypatch):
-    monkeypatch.setattr(chains, "BUDGET", 1e-9)
-    monkeypatch.setattr(chains, "CHUNK", 1e-9)
-    wanted = experiment(epochs=1)
-    seen = []
-    job = Job("a", "b", lambda job: None)
-    result, count = follow(chains.training(wanted.to_json(), job), lambda: seen.append(job.progress))
-    assert count > 50  # one update at a time
-    assert seen == sorted(seen) and 0 < seen[len(seen) // 2] < 1
-    assert not job.result["done"] and job.result["picture"]["lanes"]  # the newest partial one
-    assert_same(result["lanes"], wanted)
-
-
-def test_many_runs_keep_fewer_records(monkeypatch):
-    monkeypatch.setattr(tasks, "NUMBERS", 0)
-    wanted = experiment(epochs=10, runs=3)
-    for lane in tasks.compare(wanted.to_json(), WAIT):
-        assert len(lane.trace.update) <= tasks.RECORDS + 1
-        assert (lane.trace.update[0], lane.trace.update[-1]) == (0, lane.updates)
+    assert (job.state, job.progress, result.done, result.progress) == ("done", 1.0, True, 1.0)
+    assert_engines(result.lanes, wanted)
+    assert all(lane.state is None and lane.seconds_per_update > 0 for lane in result.lanes)
+    assert result.report["finished"]
 
 
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"rate": 1e9}, {"runs": 3}, {"dtype": "float32"}])
 def test_edges(two, change):
-    wanted = experiment(**change)
-    assert_same(two.submit("a", wanted.to_json()).answer(WAIT)["lanes"], wanted)
+    wanted = surface(**change)
+    assert_engines(two.submit("a", wanted.to_json()).answer(WAIT).lanes, wanted)
 
 
 def test_a_killed_worker_changes_nothing(one, monkeypatch):
-    monkeypatch.setattr(chains, "BUDGET", 1e-9)
-    monkeypatch.setattr(chains, "CHUNK", 0.01)
-    wanted = experiment(epochs=40, seed=3)
+    monkeypatch.setattr(run, "BUDGET", 1e-9)
+    monkeypatch.setattr(run, "CHUNK", 0.01)
+    wanted = surface(epochs=40, seed=3)
     pid = one.ask("pid", os.getpid).answer(WAIT)
     job = one.submit("a", wanted.to_json())
     job.wait(WAIT, partial_result=True)
     os.kill(pid, signal.SIGKILL)
-    assert_same(job.answer(WAIT)["lanes"], wanted)
+    assert_engines(job.answer(WAIT).lanes, wanted)
     assert one.ask("pid", os.getpid).answer(WAIT) != pid
 
 
@@ -125,17 +66,17 @@ def test_a_task_that_always_kills_its_worker_fails(one):
 
 
 def test_a_dying_worker_leaves_others_alone(two):
-    wanted = experiment(epochs=30, seed=5)
+    wanted = surface(epochs=30, seed=5)
     bystander = two.submit("bystander", wanted.to_json())
     assert two.ask("villain", os._exit, 1).wait(WAIT)
-    assert_same(bystander.answer(WAIT)["lanes"], wanted)
+    assert_engines(bystander.answer(WAIT).lanes, wanted)
 
 
 def test_cancel_keeps_what_is_known_and_frees_the_worker(one):
-    job = one.submit("a", experiment(**LONG).to_json())
+    job = one.submit("a", surface(LONG).to_json())
     assert job.wait(WAIT, partial_result=True) and job.state == "running" and 0 < job.progress < 1
     job.cancel()
-    assert job.state == "cancelled" and not job.result["done"]
+    assert job.state == "cancelled" and not job.result.done
     assert one.ask("b", abs, -1).answer(WAIT) == 1
     with pytest.raises(JobCancelled, match="Stopped"):
         job.answer(WAIT)
@@ -152,18 +93,18 @@ def test_cancel_kills_a_task_that_does_not_end(one, runaway):
 
 def test_cancel_removes_what_waits(one):
     first = one.ask("a", time.sleep, 0.3)
-    waits = one.submit("b", experiment(**LONG).to_json())
+    waits = one.submit("b", surface(LONG).to_json())
     waits.cancel()
     assert first.wait(WAIT) and first.state == "done" and waits.state == "cancelled" and waits.result is None
     waits.cancel()  # again is nothing
 
 
 def test_a_newer_job_of_the_same_owner_replaces_the_older(one):
-    older = one.submit("a", experiment(**LONG).to_json())
-    assert one.submit("a", experiment(**LONG).to_json()) is older  # the same again is the same job
-    newer = one.submit("a", experiment(seed=7).to_json())
+    older = one.submit("a", surface(LONG).to_json())
+    assert one.submit("a", surface(LONG).to_json()) is older  # the same again is the same job
+    newer = one.submit("a", surface(seed=7).to_json())
     assert older.state == "cancelled"
-    assert_same(newer.answer(WAIT)["lanes"], experiment(seed=7))
+    assert_engines(newer.answer(WAIT).lanes, surface(seed=7))
 
 
 def test_owners_take_turns(one):
@@ -208,36 +149,36 @@ def test_the_queue_is_bounded(one, monkeypatch):
 
 
 def test_equal_experiments_are_run_once(two):
-    wanted = experiment(seed=11).to_json()
+    wanted = surface(seed=11).to_json()
     result = two.submit("a", wanted).answer(WAIT)
     again = two.submit("b", wanted)
     assert again.over and again.result is result
 
 
 def test_a_glance_is_followed_by_the_whole_picture_of_the_same_run(two):
-    wanted = experiment(epochs=20, seed=13)  # 1,280 updates of the second lane
-    glimpse = two.submit("a.0", wanted.to_json(), Glance(100)).answer(WAIT)
-    assert glimpse["picture"]["thinned"] == Glance(100) and glimpse["picture"]["lanes"][1]["records"] < 150
-    assert two.submit("b", wanted.to_json(), Glance(100)).result is glimpse
-    elsewhere = two.submit("a.0", wanted.to_json(), Glance(100, "updates", 9)).answer(WAIT)
-    assert elsewhere["picture"]["lanes"][1]["looked_at"] == [9]
+    wanted = surface(epochs=20, seed=13)  # 1,280 updates of the second lane
+    glimpse = two.submit("a.0", wanted.to_json(), View(glance=Glance(100))).answer(WAIT)
+    assert glimpse.report["thinned"] == Glance(100) and glimpse.report["lanes"][1]["records"] < 150
+    assert two.submit("b", wanted.to_json(), View(glance=Glance(100))).result is glimpse
+    elsewhere = two.submit("a.0", wanted.to_json(), View(glance=Glance(100, "updates", 9))).answer(WAIT)
+    assert elsewhere.report["lanes"][1]["looked_at"] == [9]
     whole = two.submit("a", wanted.to_json()).answer(WAIT)
-    assert whole["picture"]["thinned"] is None and whole["picture"]["lanes"][1]["records"] == 1281
-    assert_same(glimpse["lanes"], wanted)
-    assert_same(whole["lanes"], wanted)
-    assert whole["lanes"][1].seconds_per_update == glimpse["lanes"][1].seconds_per_update  # nothing was trained again
-    assert two.submit("a.0", wanted.to_json(), Glance(100)).result is whole
+    assert whole.report["thinned"] is None and whole.report["lanes"][1]["records"] == 1281
+    assert_engines(glimpse.lanes, wanted)
+    assert_engines(whole.lanes, wanted)
+    assert whole.lanes[1].seconds_per_update == glimpse.lanes[1].seconds_per_update  # nothing was trained again
+    assert two.submit("a.0", wanted.to_json(), View(glance=Glance(100))).result is whole
 
 
 def test_at_cursor(two):
-    wanted = experiment(seed=12)
+    wanted = surface(seed=12)
     told = two.at_cursor("a", wanted.to_json(), [0, 10**9, 3])
     assert [lane["index"] for lane in told] == [0, wanted.updates(1), 3]
 
 
 def test_suggestion(two):
     # Half the inverse of the largest curvature, which is 10.
-    assert two.ask("a", tasks.suggestion, experiment().to_json()).answer(WAIT)[0] == pytest.approx(0.05)
+    assert two.ask("a", tasks.suggestion, surface().to_json()).answer(WAIT)[0] == pytest.approx(0.05)
 
 
 def test_the_web_half_has_no_torch_and_workers_do_not_run_the_script(tmp_path):
@@ -248,8 +189,8 @@ import sys
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.types import Glance
 runner = Runner(slots=2)
-result = runner.submit("a", {experiment().to_json()!r}).answer(60)
-print(result["done"], "torch" in sys.modules, flush=True)
+result = runner.submit("a", {surface().to_json()!r}).answer(60)
+print(result.done, "torch" in sys.modules, flush=True)
 runner.ask("a", *{(sum, range(10**13))!r})  # the exit must not wait for it
 """.replace("<built-in function sum>", "sum")
     server = run_script(tmp_path / "server.py", script, tmp_path)
@@ -259,7 +200,7 @@ runner.ask("a", *{(sum, range(10**13))!r})  # the exit must not wait for it
 
 def test_after_shutdown_nothing_runs():
     made = Runner(slots=1)
-    job = made.submit("a", experiment(**LONG).to_json())
+    job = made.submit("a", surface(LONG).to_json())
     made.shutdown()
     assert job.state == "cancelled"
     with pytest.raises(JobError, match="stops"):

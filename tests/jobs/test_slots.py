@@ -2,20 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import BrokenExecutor
-from pathlib import Path
 
 import pytest
 
 from mbsgd_core.jobs.slots import Slot, ready
-
-ROOT = Path(__file__).parents[2]
-# A runaway in Python, and one inside a loop written in C, that no signal handler or thread of Python's can end.
-RUNAWAYS = {"python": (exec, "while True: pass"), "c": (sum, range(10**13))}
+from tests.jobs._workers import RUNAWAYS, run_script
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +16,6 @@ def slot():
     made = Slot()
     yield made
     made.kill()
-
-
-def run_script(path: Path, text: str, cwd: Path, **more: str) -> subprocess.Popen:
-    path.write_text(text)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
-    return subprocess.Popen(
-        [sys.executable, str(path)], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def test_runs_in_another_process_that_stays(slot):
@@ -92,25 +77,6 @@ def test_killing_one_slot_leaves_the_others_alone(slot):
         assert isinstance(runaway.exception(60), BrokenExecutor)
     finally:
         other.kill()
-
-
-def test_a_fresh_worker_takes_over_and_the_old_one_ends_what_it_has(slot):
-    old = slot.submit(ready).result(60)
-    last = slot.submit(eval, "__import__('time').sleep(0.5) or __import__('os').getpid()")
-    slot.renew()
-    assert last.result(60) == old
-    assert slot.submit(ready).result(60) != old
-
-
-def test_a_slot_may_be_killed_while_it_is_renewed(slot):
-    runaway = slot.submit(*RUNAWAYS["c"])
-    renewing = threading.Thread(target=slot.renew)
-    renewing.start()
-    slot.kill()
-    assert isinstance(runaway.exception(60), BrokenExecutor)
-    slot.kill()  # the fresh one too, if it came later
-    renewing.join(60)
-    assert not renewing.is_alive() and slot.submit(abs, -1).result(60) == 1
 
 
 @pytest.mark.parametrize("task", ["abs, 1", "exec, 'while True: pass'"])

@@ -1,0 +1,146 @@
+"""What is shown of one lane: its numbers, its curves, its words (floor 4)."""
+
+from typing import Any
+
+import numpy as np
+
+from mbsgd_core import engine
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.format import number, plural, point
+from mbsgd_core.kept import beside
+from mbsgd_core.measures import along, ensemble, evaluation, noise, verdict
+from mbsgd_core.measures.diagnosis import diagnose
+from mbsgd_core.measures.glance import at, cursor, last_sound, outline
+from mbsgd_core.measures.limits import start_of
+from mbsgd_core.measures.plane import Plane
+from mbsgd_core.measures.truth import Truth
+from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.run import Evaluations, LaneProgress
+from mbsgd_core.results.verdict import Row
+from mbsgd_core.types import Glance
+
+SIZES = 20_000  # of longer lists of batch sizes the first and last stand for all
+FEW, MANY = 16, 120  # records where a model is judged on the held-out rows: while a knob is dragged, at rest
+WORDY = 10  # parameters: longer points are not put into words
+
+
+def lane_report(
+    experiment: Experiment,
+    i: int,
+    lane: LaneProgress,
+    drawn: Plane | None,
+    known: Truth,
+    goal: float | None,
+    glance: Glance | None,
+) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
+    """A lane's header values, its arrays, and its row of the verdict."""
+    method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
+    seconds = lane.seconds_per_update
+    found = diagnose(experiment, i, trace, known.value, lane.newest)
+    runs = trace.loss.shape[0]
+    curves = trace.loss[0][:, None]
+    if drawn is not None:
+        curves = np.column_stack([drawn.project(trace.theta[0]), curves])
+    kept, close = np.arange(len(curves)), np.arange(len(curves))
+    if glance is not None:
+        here = cursor(glance, trace, experiment.updates_per_epoch(i), seconds)
+        close = np.unique([here, min(here, last_sound(curves))])
+        kept = np.union1d(outline(curves, glance.most), close)
+    arrays = {
+        "loss": trace.loss[0, kept],
+        "update": trace.update[kept],
+        "samples": trace.samples[kept],
+        "rate": trace.learning_rate[kept],
+    }
+    batch = along.all_batches(experiment, i, int(trace.update[-1]))
+    if batch is not None:
+        arrays["batch"] = batch
+    spread: dict[str, Any] = {}
+    if drawn is not None:
+        total, path, near = engine.finite_sum(experiment), curves[kept, :2], at(trace, close)
+        arrays |= {
+            "theta": path,
+            "gradient": drawn.turn(along.gradients(total, near.theta[0])),
+            "batch_gradient": drawn.turn(along.next_batch_gradients(experiment, i, near)),
+        }
+        if drawn.explained is not None:
+            arrays["out_of_plane"] = drawn.distance(trace.theta[0, kept])
+            arrays["plane_loss"] = along.path_losses(total, drawn.lift(path))
+        spread = ensemble.spread(trace, drawn) if runs > 1 else {}
+    if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
+        seen = _evaluations(experiment, lane, kept)
+        arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
+    tested = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    spoilt = start_noise(experiment, i)
+    row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
+    sizes = method.sampler.sizes(samples)
+    header = {
+        "label": method.label,
+        "samples": samples,
+        "sizes": sizes if len(sizes) <= SIZES else [sizes[0], sizes[-1]],
+        "updates": experiment.updates(i),
+        "updates_per_epoch": len(sizes),
+        "seconds_per_update": seconds,
+        "records": len(kept),
+        # The records of the gradients; all if None.
+        "looked_at": None if glance is None else np.searchsorted(kept, close).tolist(),
+        "runs": runs,
+        "diverged_at": found.diverged_at,
+        "badge": found.badge.header(),
+        "summary": _summary(lane, row),
+        "ellipse": ensemble.ellipse(spread["ends"]) if spread else None,
+        "memory": None if lane.memory is None else list(lane.memory),
+    }
+    return header, arrays | spread, row
+
+
+def _evaluations(experiment: Experiment, lane: LaneProgress, records: np.ndarray) -> Evaluations:
+    """The model on the held-out rows, at some of the records that are shown; `at` counts these."""
+    if evaluation.stops(experiment):
+        return lane.evaluations
+    most = FEW if len(records) < len(lane.trace.update) else MANY
+    some = evaluation.spaced(len(records) - 1, most)
+    return evaluation.evaluations(experiment, lane.trace.theta[0, records[some]], some)
+
+
+def _summary(lane: LaneProgress, row: Row) -> str:
+    """A lane's picture in words."""
+    trace, path, why = lane.trace, lane.path, row.diagnosis.badge.text
+    epochs = number(row.spent.epochs)
+    made = f"{row.label}: {plural(row.spent.updates, 'update')}, {epochs} {'epoch' if epochs == '1' else 'epochs'}."
+    runs = trace.loss.shape[0]
+    lost = int((~np.isfinite(trace.loss)).any(1).sum())
+    of_runs = f" {lost} of {runs} runs diverged." if runs > 1 and lost else ""
+    if row.final_loss is None:
+        return f"{made}{of_runs} {why}"
+    mean = "mean loss" if runs > 1 else "loss"
+    first, last = float(trace.loss[0, 0]), row.final_loss
+    verb = "falls" if last < first else "rises" if last > first else "stays"
+    way = ""
+    if path.theta.shape[2] <= WORDY:
+        ends = path.theta[0, -1]
+        there = f", ending at {point(ends.tolist())}" if np.isfinite(ends).all() else ""
+        way = f"; the path starts at {point(path.theta[0, 0].tolist())}{there}"
+    return (
+        f"{made}{of_runs} The {mean} {verb} from {number(first)} to {number(last)}, the lowest is "
+        f"{number(row.best_loss)}{way}. {why}"
+    )
+
+
+def start_noise(experiment: Experiment, lane: int) -> float | None:
+    """The relative noise of this lane's batch gradients at the start; None where the gradient is zero or no number."""
+    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
+    factor = noise.shrink(samples, sampler.size(samples), sampler.draws_with_replacement)
+    if not factor:
+        return 0.0
+    scale = _start_scale(engine.finite_sum(experiment), start_of(experiment))
+    return None if scale is None else (factor * scale) ** 0.5
+
+
+@beside(most=32)
+def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
+    if total.samples * total.parameters > noise.SAMPLE_WORK:
+        return None
+    scale = noise.simple_scale(noise.sample_gradients(total, np.array(start)))
+    return scale if np.isfinite(scale) else None
