@@ -72,12 +72,16 @@ export function loadPlotly(address) {
   return window.__mbPlotly;
 }
 
-let style = null;
+const styles = new Map();
 
-/** Links the style sheet once, and resolves when it is in force. */
+/** Links a style sheet once, and resolves when it is in force. */
 export function loadStyle(address) {
-  style ??= new Promise((done) => {
-    document.head.append(h("link", { rel: "stylesheet", href: address, onload: done, onerror: done }));
-  });
-  return style;
+  if (!styles.has(address))
+    styles.set(
+      address,
+      new Promise((done) => {
+        document.head.append(h("link", { rel: "stylesheet", href: address, onload: done, onerror: done }));
+      }),
+    );
+  return styles.get(address);
 }

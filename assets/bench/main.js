@@ -8,8 +8,8 @@ import { createHeadline } from "./headline.js";
 import { ownerOf } from "./owner.js";
 import { createPage } from "./page.js";
 import { createPanels } from "./panels/index.js";
-import { createDataPlot } from "./panels/fit.js";
 import { createLoss } from "./panels/loss.js";
+import { createMemory } from "./panels/memory.js";
 import { samePicture, unpack } from "./payload.js";
 import * as states from "./state.js";
 import { createTabs } from "./tabs.js";
@@ -51,11 +51,11 @@ class Bench {
     this.handles = createHandles(this);
     this.verdict = createVerdict(this);
     this.cursor = createCursor(this);
-    this.data = createDataPlot(this);
+    this.memory = createMemory(this);
     this.tabs = createTabs(this, [
       { name: "verdict", label: "Verdict", element: this.verdict.element },
       { name: "cursor", label: "At the cursor", element: this.cursor.element },
-      { name: "data", label: "Data", element: this.data.element },
+      { name: "memory", label: "Memory", element: this.memory.element },
       { name: "describe", label: "Describe", element: this.page.words },
     ]);
     this.root.append(
@@ -179,7 +179,6 @@ class Bench {
     this.timeline.update();
     this.handles.update();
     this.cursor.update();
-    this.data.update();
     if (!short) this.tell();
     const change = { newKey, newPicture: !samePicture(before, picture) };
     const painted = this.panels.update(change);
@@ -248,6 +247,7 @@ class Bench {
     this.page.update();
     this.headline.update();
     this.verdict.update();
+    this.memory.update();
     this.tabs.update();
   }
 
@@ -265,7 +265,6 @@ class Bench {
       this.timeline.draw();
       this.loss.draw();
       this.cursor.draw();
-      this.data.draw(this.short);
     }
     this.ready = true;
     this.frames += 1;
@@ -398,7 +397,6 @@ class Bench {
     if (!this.header) return;
     if (this.Plotly) await this.panels.repaint();
     this.loss.repaint();
-    this.data.repaint();
     this.invalidate();
   }
 
@@ -409,7 +407,6 @@ class Bench {
     this.narrow = narrow;
     this.panels.resize();
     this.loss.resize();
-    this.data.resize();
     if (crossed) this.retheme();
     this.invalidate();
   }
@@ -429,7 +426,7 @@ let bench = null; // one a tab: it outlives the page it is shown on
 /** Shows the component; Streamlit calls this again whenever the page was drawn. */
 export async function render(component) {
   if (!component.data?.byteLength) return;
-  await loadStyle(`${component.base}/bench.css`);
+  await Promise.all(["bench.css", "panels/panels.css"].map((file) => loadStyle(`${component.base}/${file}`)));
   bench ??= new Bench();
   bench.mount(component, unpack(component.data).header);
 }

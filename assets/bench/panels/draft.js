@@ -81,15 +81,15 @@ export class Draft {
   }
 
   /** Draws surface and axes, where they are not drawn yet; `images` are shared with the other panels. */
-  draw(player, view, size, images) {
-    const { arrays, header, theme } = player;
+  draw(bench, view, size, images) {
+    const { arrays, header, theme } = bench;
     const ratio = window.devicePixelRatio || 1;
     const stamp = [arrays.z, theme, String(size), ratio];
     if (this.stamp?.every((part, i) => part === stamp[i])) return;
     this.stamp = stamp;
     const [wide, tall] = [view.width, view.height].map((length) => Math.max(1, Math.round(length * ratio)));
     const known = images.find((one) => one.z === arrays.z && one.surface.width === wide && one.surface.height === tall);
-    const { surface } = known ?? { surface: image(player, wide, tall) };
+    const { surface } = known ?? { surface: image(bench, wide, tall) };
     if (!known) images.push({ z: arrays.z, surface });
     const context = fresh(this.canvas, ...size);
     context.drawImage(surface, view.left, view.top, view.width, view.height);

@@ -1,35 +1,68 @@
-/** A panel a lane: the surface drawn once by Plotly, the path above it on canvas. */
+/** The lanes' panels: a region a lane, or all lanes in one panel; a switch for what the panels show. */
 
-import { h, sheet, svg, write } from "../dom.js";
-import { Draft } from "./draft.js";
-import { arrowScale, DASHES, drawMarks } from "./marks.js";
-import { surfaceLayout, surfaceTraces, viewOf } from "./surface.js";
-import { listen } from "./pointer.js";
-import { isFull } from "../payload.js";
+import { h, write } from "../dom.js";
 import * as text from "../text.js";
 import { swatch } from "../theme.js";
-import { leaveTabOrder, settings } from "./toolbar.js";
-import { Trail } from "./trail.js";
+import { boundary } from "./boundary.js";
+import { confusion } from "./confusion.js";
+import { filters } from "./filters.js";
+import { createFits } from "./fit.js";
+import { images } from "./images.js";
+import { createLearned } from "./learned.js";
+import { numbers } from "./numbers.js";
+import { createPaths } from "./path.js";
+import { frameAt } from "./replay.js";
 
-/** A short line for the legend. */
-const key = (dash) =>
-  svg(
-    "svg",
-    { viewBox: "0 0 18 8", class: "mb-key" },
-    svg("line", {
-      x1: 0,
-      y1: 4,
-      x2: 18,
-      y2: 4,
-      stroke: "currentColor",
-      "stroke-width": 1.6,
-      "stroke-dasharray": dash.join(" "),
-    }),
-  );
+const ROOMY = 1100; // px of the window; below, all lanes share one panel until the person says otherwise
+
+/** What a panel can show: its name on the switch, how it is made, and whether several lanes fit into one. */
+const KINDS = {
+  path: { name: "Path", make: createPaths, shared: true },
+  fit: { name: "Data and fit", make: createFits, shared: true },
+  boundary: { name: "Boundary", make: createLearned(boundary) },
+  images: { name: "Images", make: createLearned(images) },
+  confusion: { name: "Confusion", make: createLearned(confusion) },
+  filters: { name: "Filters", make: createLearned(filters) },
+  numbers: { name: "Predictions", make: createLearned(numbers) },
+};
+
+/**
+ * What the switch offers, each a list of panels: the two that stand side by side at first, then every panel alone.
+ *
+ * @param {string[]} offered The panels of this problem.
+ * @param {string[]} first What is shown at first.
+ */
+export function choices(offered, first) {
+  const single = offered.filter((name) => name in KINDS).map((name) => [name]);
+  const pair = first.filter((name) => offered.includes(name));
+  return pair.length > 1 ? [pair, ...single] : single;
+}
+
+/**
+ * Which lanes share a panel: a list of groups for each of the panels shown.
+ *
+ * @param {string[]} shown One panel, or two that stand side by side.
+ * @param {number} lanes How many there are.
+ * @param {boolean} overlay Whether all lanes share one panel; of those that show one lane, the picked one.
+ * @param {number} picked The lane that is picked.
+ */
+export function groupsOf(shown, lanes, overlay, picked) {
+  const all = Array.from({ length: lanes }, (_, i) => i);
+  return shown.map((name, place) => {
+    if (overlay) return [KINDS[name].shared ? all : [picked]];
+    return place && KINDS[name].shared ? [all] : all.map((i) => [i]); // beside each lane's own panels stands one of all
+  });
+}
 
 /** Makes the panels. */
-export function createPanels(player) {
-  const tabs = h("div", { class: "mb-tabs", role: "group", "aria-label": "Show panel" });
+export function createPanels(bench) {
+  const panelSwitch = h("div", { class: "mb-scopes", role: "radiogroup", "aria-label": "Panel" });
+  const overlayButton = h(
+    "button",
+    { type: "button", class: "mb-toggle", title: "All lanes in one panel", onclick: () => arrange(!overlaid()) },
+    "Overlay",
+  );
+  const bar = h("div", { class: "mb-choices" }, panelSwitch, overlayButton);
   const stage = h("div", { class: "mb-stage" });
   const element = h(
     "div",
@@ -40,214 +73,184 @@ export function createPanels(player) {
       tabindex: 0,
       title: "Space plays, the arrows step; click a surface to start there",
     },
-    tabs,
+    bar,
     stage,
   );
-  let panels = [];
-  let shape = "";
-  let images = []; // of the surface, until Plotly is there
-  const seen = new IntersectionObserver(
-    (entries) => {
-      for (const entry of entries) {
-        const panel = panels.find((one) => one.section === entry.target);
-        if (panel) panel.visible = entry.isIntersecting;
-      }
-      if (player.narrow) markTab();
-      player.invalidate();
-    },
-    { threshold: 0.05 },
-  );
+  let regions = []; // one a lane
+  let views = []; // one for each panel shown
+  let picked = null; // the lane on top, or the one shown
+  let shape = ""; // what the panels were built for
+  let together = false; // whether all lanes share one panel
 
-  function build() {
-    panels.forEach((panel) => {
-      seen.unobserve(panel.section);
-      if (panel.ready) player.Plotly.purge(panel.chart);
-    });
-    panels = player.lanes.map((lane, index) => {
-      const readout = h("span", { class: "mb-readout" });
-      const note = h("span", { class: "mb-note" });
-      const chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
-      const badge = h("div", { class: "mb-badge", hidden: true });
-      const legend = h(
-        "div",
-        {
-          class: "mb-legend",
-          hidden: true,
-          title:
-            "2 sigma of other batches of this size: measured; predicted with and without replacement",
-        },
-        "2σ:",
-        key([]),
-        "measured",
-        key(DASHES.with),
-        "with",
-        key(DASHES.without),
-        "without repl.",
-      );
-      const under = h("div", { class: "mb-under", hidden: true });
-      const summary = h("p", { class: "mb-hidden" });
-      const plot = h("div", { class: "mb-plot" }, chart, badge, legend, under);
-      const section = h(
-        "section",
-        { class: "mb-panel", role: "region", "aria-label": lane.label },
-        h("header", { class: "mb-head" }, swatch(lane), h("strong", {}, lane.label), readout, note),
-        plot,
-        summary,
-      );
-      const panel = {
-        index,
-        section,
-        plot,
-        chart,
-        readout,
-        note,
-        badge,
-        legend,
-        under,
-        summary,
-        visible: true,
-        ready: false,
-        draft: new Draft(plot),
-        trail: new Trail(plot),
-        marks: sheet(plot),
-      };
-      plot.append(badge, legend, under);
-      listen(player, panel);
-      seen.observe(section);
-      return panel;
-    });
-    stage.style.setProperty("--mb-count", panels.length);
-    stage.replaceChildren(...panels.map((panel) => panel.section));
-    tabs.replaceChildren(
-      ...player.lanes.map((lane, i) =>
-        h(
-          "button",
-          {
-            type: "button",
-            class: "mb-tab",
-            style: `--mb-lane:${lane.color}`,
-            onclick: () =>
-              stage.scrollTo({
-                left: panels[i].section.offsetLeft - stage.offsetLeft,
-                behavior: player.reduced ? "auto" : "smooth",
-              }),
-          },
-          swatch(lane),
-          lane.label,
+  const overlaid = () =>
+    bench.lanes.length > 1 && (bench.view.layout ? bench.view.layout === "overlay" : window.innerWidth < ROOMY);
+
+  /** The panels that are shown: what was chosen, where this problem offers it. */
+  function shown() {
+    const { panels, default_panels: first } = bench.header;
+    const offered = choices(panels, first ?? []);
+    const wanted = JSON.stringify(bench.view.panels ?? first ?? []);
+    return offered.find((choice) => JSON.stringify(choice) === wanted) ?? offered[0] ?? [];
+  }
+
+  function arrange(overlay) {
+    bench.changeView({ layout: overlay ? "overlay" : "lanes" });
+    refresh();
+  }
+
+  function choose(panels) {
+    bench.changeView({ panels });
+    refresh();
+  }
+
+  /** The lane picked, lies on top or is the one shown. */
+  function pick(index) {
+    picked = index;
+    refresh();
+  }
+
+  async function refresh() {
+    await update({ newKey: false, newPicture: false });
+    bench.invalidate();
+  }
+
+  function showSwitch(now) {
+    const offered = choices(bench.header.panels, bench.header.default_panels ?? []);
+    panelSwitch.hidden = offered.length < 2;
+    overlayButton.hidden = bench.lanes.length < 2;
+    bar.hidden = panelSwitch.hidden && overlayButton.hidden;
+    overlayButton.setAttribute("aria-pressed", String(overlaid()));
+    const options = JSON.stringify(offered);
+    if (panelSwitch.dataset.options !== options) {
+      panelSwitch.dataset.options = options;
+      panelSwitch.replaceChildren(
+        ...offered.map((choice) =>
+          option("mb-panel", choice.map((name) => KINDS[name].name).join(" + "), () => choose(choice)),
         ),
-      ),
-    );
-    markTab();
-  }
-
-  function markTab() {
-    const at = Math.round(stage.scrollLeft / Math.max(1, stage.clientWidth));
-    [...tabs.children].forEach((tab, i) => tab.setAttribute("aria-pressed", String(i === at)));
-  }
-  stage.addEventListener("scroll", markTab, { passive: true });
-
-  /** Sizes are read here and not while drawing: reading forces a layout. */
-  const measure = (panel) => (panel.size = [panel.plot.clientWidth, panel.plot.clientHeight]);
-
-  /** Zooming one panel zooms all: the same surface is always seen through the same window. */
-  function follow(source, event) {
-    const keys = Object.keys(event).filter((key) => /^[xy]axis\.(range|autorange)/.test(key));
-    if (source.echo || !keys.length) return;
-    const { xaxis, yaxis } = source.chart._fullLayout;
-    for (const panel of panels) {
-      if (panel === source || !panel.ready) continue;
-      panel.echo = true;
-      player.Plotly.relayout(panel.chart, { "xaxis.range": [...xaxis.range], "yaxis.range": [...yaxis.range] }).finally(
-        () => (panel.echo = false),
       );
+    }
+    offered.forEach((choice, i) => (panelSwitch.children[i].firstChild.checked = String(choice) === String(now)));
+  }
+
+  /** A lane's region: its name, and how far it has come; in the overlay a row, with the switch that picks the lane. */
+  function region(lane, overlay, alone) {
+    const [loss, updates, tests] = ["mb-reached", "mb-updates", "mb-tested"].map((kind) => h("span", { class: kind }));
+    const badge = h("span", { class: "mb-badge", hidden: true });
+    const readout = h("span", { class: "mb-readout" }, loss, updates, tests, badge);
+    const note = h("span", { class: "mb-note" });
+    const summary = h("p", { class: "mb-hidden" });
+    const name = [swatch(lane), h("strong", {}, lane.label)];
+    const title = alone ? "Shows this lane" : "On top, with its gradients and other batches";
+    const sign = overlay ? option("mb-lane-shown", name, () => pick(lane.index), title) : name;
+    const section = h(
+      "section",
+      { class: overlay ? "mb-row" : "mb-panel", role: "region", "aria-label": lane.label },
+      h("header", { class: "mb-head" }, sign, readout, note),
+      summary,
+    );
+    if (overlay) section.querySelector("input").checked = lane.index === picked;
+    return { section, loss, updates, tests, note, badge, summary };
+  }
+
+  function build(panels, overlay) {
+    views.forEach((view) => view.remove());
+    const groups = groupsOf(panels, bench.lanes.length, overlay, picked);
+    const alone = panels.every((name) => !KINDS[name].shared);
+    regions = bench.lanes.map((lane) => region(lane, overlay, alone));
+    views = panels.map((name, i) => KINDS[name].make(bench, groups[i], () => picked));
+    stage.dataset.layout = overlay ? "overlay" : "lanes";
+    const sections = regions.map(({ section }) => section);
+    if (overlay) {
+      const shared = h("div", { class: "mb-shared" }, views.flatMap(({ elements }) => elements));
+      stage.replaceChildren(shared, h("div", { class: "mb-rows" }, sections));
+    } else {
+      const beside = [];
+      views.forEach(({ elements }, i) => {
+        if (groups[i].length === regions.length) elements.forEach((one, j) => regions[j].section.append(one));
+        else beside.push(besideAll(KINDS[panels[i]].name, elements));
+      });
+      stage.replaceChildren(...sections, ...beside);
     }
   }
 
-  async function paintSurfaces() {
-    const { Plotly } = player;
-    const traces = surfaceTraces(player);
-    await Promise.all(
-      panels.map(async (panel) => {
-        await Plotly.react(panel.chart, traces, surfaceLayout(player, player.theme, player.narrow), settings(player.narrow));
-        leaveTabOrder(panel.chart);
-        if (panel.ready) return;
-        panel.ready = true;
-        panel.draft.remove();
-        images = [];
-        measure(panel);
-        const again = () => {
-          panel.trail.reset();
-          player.invalidate();
-        };
-        panel.chart.on("plotly_relayouting", again);
-        panel.chart.on("plotly_afterplot", again);
-        panel.chart.on("plotly_relayout", (event) => {
-          again();
-          follow(panel, event);
-        });
-      }),
-    );
-  }
-
-  /** Takes a payload. The surface is drawn again only where it is another one. */
-  function update({ newPicture }) {
-    const now = JSON.stringify(player.lanes.map((lane) => [lane.label, lane.color, lane.marker, lane.dash]));
+  /** Takes a payload. Panels are made again only where there are others to show. */
+  function update(change) {
+    if (!bench.lanes.length) return Promise.resolve();
+    if (!bench.lanes[picked]) picked = Math.max(0, bench.lanes.findIndex(({ role }) => role === "mini"));
+    const overlay = (together = overlaid());
+    const panels = shown();
+    showSwitch(panels);
+    const looks = bench.lanes.map(({ label, color, marker, dash }) => [label, color, marker, dash]);
+    const alone = overlay && panels.some((name) => !KINDS[name].shared) ? picked : null;
+    const now = JSON.stringify([panels, overlay, alone, looks]);
     const rebuilt = now !== shape;
     if (rebuilt) {
       shape = now;
-      build();
+      build(panels, overlay);
     }
-    panels.forEach((panel, i) => {
-      const lane = player.lanes[i];
-      write(panel.note, lane.text);
-      panel.note.title = lane.text;
-      write(panel.summary, lane.summary);
-      panel.trail.reset();
+    regions.forEach(({ note, summary }, i) => {
+      const lane = bench.lanes[i];
+      write(note, lane.text);
+      note.title = lane.text;
+      write(summary, lane.summary);
     });
-    if (player.Plotly && (rebuilt || newPicture)) return paintSurfaces();
-    return Promise.resolve();
+    return Promise.all(views.map((view) => view.update(rebuilt ? { newKey: true, newPicture: true } : change)));
   }
 
-  /** Draws all that follows the cursor; before Plotly is there, the surface too. */
+  /** Draws all that follows the cursor. */
   function draw() {
-    for (const panel of panels) if (!panel.size?.[0]) measure(panel);
-    const { problem } = player.header;
-    const first = panels.find((panel) => panel.size[0]);
-    if (!first) return;
-    const scale = arrowScale(
-      player.lanes,
-      player.records.map((k, i) => Math.min(k, player.lanes[i].last)),
-      player.lanes.map((_, i) => player.cursorInfo(i)),
-      viewOf(first.chart, first.size, problem),
-    );
-    panels.forEach((panel, i) => {
-      if (!panel.visible || !panel.size[0]) return;
-      const lane = player.lanes[i];
-      const k = player.records[i];
-      const { size } = panel;
-      const view = viewOf(panel.chart, size, problem);
-      if (!panel.ready) panel.draft.draw(player, view, size, images);
-      const stamp = `${size} ${window.devicePixelRatio}`;
-      if (stamp !== panel.stamp) panel.trail.reset();
-      panel.stamp = stamp;
-      const info = player.cursorInfo(i);
-      panel.trail.to(lane, k, view, size);
-      drawMarks(panel.marks, { lane, k, view, size, scale, info });
-      if (!player.legible) return;
+    views.forEach((view) => view.draw());
+    if (!bench.legible) return;
+    regions.forEach(({ loss, updates, tests, badge }, i) => {
+      const lane = bench.lanes[i];
+      const k = bench.records[i];
       const gone = lane.diverged_at !== null && lane.update[k] >= lane.diverged_at;
-      panel.badge.hidden = !gone;
-      if (gone) write(panel.badge, `diverged at update ${text.count(lane.diverged_at)}`);
-      panel.legend.hidden = !info || isFull(lane);
-      write(panel.readout, `loss ${text.steady(lane.loss[k])} · update ${text.count(lane.update[k])}`);
+      badge.hidden = !gone;
+      if (gone) write(badge, `diverged at update ${text.count(lane.diverged_at)}`);
+      write(loss, gone ? "" : `loss ${text.steady(lane.loss[k])}`);
+      write(updates, gone ? "" : ` · update ${text.count(lane.update[k])}`);
+      write(tests, gone ? "" : tested(lane, k));
     });
   }
 
   function resize() {
-    for (const panel of panels) {
-      const before = String(panel.size);
-      if (before !== String(measure(panel)) && panel.ready) player.Plotly.Plots.resize(panel.chart);
-    }
+    if (bench.lanes.length && overlaid() !== together) refresh();
+    views.forEach((view) => view.resize());
   }
 
-  return { element, stage, update, draw, resize, repaint: paintSurfaces };
+  const repaint = () => Promise.all(views.map((view) => view.repaint()));
+
+  return { element, update, draw, resize, repaint };
+}
+
+/** A panel of all lanes that stands beside each lane's own. */
+const besideAll = (name, elements) =>
+  h(
+    "div",
+    { class: "mb-panel mb-beside" },
+    h(
+      "header",
+      { class: "mb-head" },
+      h("strong", {}, name),
+      h("span", { class: "mb-readout" }, "all lanes"),
+      h("span", { class: "mb-note" }),
+    ),
+    elements,
+  );
+
+/** One choice of several: a radio button whose words can be seen. */
+function option(name, words, choose, title) {
+  return h(
+    "label",
+    { class: "mb-option", title },
+    h("input", { type: "radio", name, onchange: choose }),
+    h("span", {}, words),
+  );
+}
+
+/** The share of test rows that were right when they were last judged, in words. */
+function tested(lane, k) {
+  if (!lane.testAccuracy || !lane.seen) return "";
+  const share = lane.testAccuracy[frameAt(lane.seen, k)];
+  return Number.isFinite(share) ? ` · test ${(100 * share).toFixed(1)} %` : "";
 }

@@ -158,37 +158,42 @@ function parting(context, x, y, view) {
   });
 }
 
-/** Draws everything at the cursor of one panel. */
-export function drawMarks(canvas, { lane, k, view, size, scale, info }) {
+/** A cleared canvas for marks, clipped to the view; restore() it when all is drawn. */
+export function freshMarks(canvas, view, size) {
   const context = fresh(canvas, ...size);
   context.save();
   context.beginPath();
   context.rect(view.left, view.top, view.width, view.height);
   context.clip();
   context.lineJoin = "round";
+  return context;
+}
+
+/** Draws everything at the cursor of one lane; `arrows`: its gradients too. */
+export function drawMarks(context, { lane, k, view, scale, info, arrows }) {
   const at = Math.min(k, lane.last);
   const x = view.x(lane.theta[2 * at]);
   const y = view.y(lane.theta[2 * at + 1]);
   outlined(context, "#fff", 1.5, (c) => c.arc(view.x(lane.theta[0]), view.y(lane.theta[1]), 4, 0, 2 * Math.PI));
   if (lane.ends && k >= lane.records - 1) endings(context, lane, view);
-  if (k > lane.last) parting(context, x, y, view);
-  else {
-    if (info && !isFull(lane)) fan(context, lane, info, x, y, scale, view);
-    const point = (field, color, width) => {
-      if (field)
-        arrow(context, x, y, -field[2 * at] * view.perX * scale, field[2 * at + 1] * view.perY * scale, color, width);
-    };
-    point(lane.batchGradient, lane.color, 2.4);
-    if (!isFull(lane) || !Number.isFinite(lane.batchGradient?.[2 * at])) point(lane.gradient, "#8a8a8a", 1.4);
-    context.lineWidth = 3.6;
-    for (const style of [EDGE, HALO]) {
-      traceMarker(context, lane.marker, x, y, 6);
-      context.strokeStyle = style;
-      context.stroke();
-      context.lineWidth = 2;
-    }
-    context.fillStyle = lane.color;
-    context.fill();
+  if (k > lane.last) {
+    parting(context, x, y, view);
+    return;
   }
-  context.restore();
+  if (info && !isFull(lane)) fan(context, lane, info, x, y, scale, view);
+  const point = (field, color, width) => {
+    if (field && arrows)
+      arrow(context, x, y, -field[2 * at] * view.perX * scale, field[2 * at + 1] * view.perY * scale, color, width);
+  };
+  point(lane.batchGradient, lane.color, 2.4);
+  if (!isFull(lane) || !Number.isFinite(lane.batchGradient?.[2 * at])) point(lane.gradient, "#8a8a8a", 1.4);
+  context.lineWidth = 3.6;
+  for (const style of [EDGE, HALO]) {
+    traceMarker(context, lane.marker, x, y, 6);
+    context.strokeStyle = style;
+    context.stroke();
+    context.lineWidth = 2;
+  }
+  context.fillStyle = lane.color;
+  context.fill();
 }

@@ -18,15 +18,15 @@ function locate(panel, event) {
 }
 
 /** Whether a panel shows another window than the problem's own. */
-const zoomed = (player, panel) => {
+const zoomed = (bench, panel) => {
   const { xaxis, yaxis } = panel.chart._fullLayout;
   return [...xaxis.range, ...yaxis.range].some(
-    (edge, i) => Math.abs(edge - player.header.problem.view[i]) > 1e-9 * Math.abs(edge),
+    (edge, i) => Math.abs(edge - bench.header.problem.view[i]) > 1e-9 * Math.abs(edge),
   );
 };
 
 /** Listens to a panel's chart: a click moves the start, the pointer reads the surface. */
-export function listen(player, panel) {
+export function listen(bench, panel) {
   let down = null;
   let waiting = null;
   panel.chart.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
@@ -38,22 +38,22 @@ export function listen(player, panel) {
       const point = locate(panel, event);
       clearTimeout(waiting);
       if (!point || event.detail > 1) return; // a double click resets the zoom
-      if (zoomed(player, panel)) waiting = setTimeout(() => player.start(point), DOUBLE);
-      else player.start(point);
+      if (zoomed(bench, panel)) waiting = setTimeout(() => bench.start(point), DOUBLE);
+      else bench.start(point);
     },
     true,
   );
   panel.chart.addEventListener("pointermove", (event) => {
     const point = event.pointerType === "mouse" && locate(panel, event);
     panel.under.hidden = !point;
-    if (point) write(panel.under, underText(player, point));
+    if (point) write(panel.under, underText(bench, point));
   });
   panel.chart.addEventListener("pointerleave", () => (panel.under.hidden = true));
 }
 
 /** What lies under the pointer: the coordinates and the loss of the nearest grid point. */
-function underText(player, { x, y }) {
-  const { xs, ys, z } = player.arrays;
+function underText(bench, { x, y }) {
+  const { xs, ys, z } = bench.arrays;
   const nearest = (grid, value) => {
     const n = grid.length;
     return Math.min(n - 1, Math.max(0, Math.round(((value - grid[0]) / (grid[n - 1] - grid[0])) * (n - 1))));

@@ -1,22 +1,53 @@
-/** One lane's path over its surface: exact iterates joined by straight lines, appended as they are played. */
+/**
+ * One lane's path over its surface: exact iterates joined by straight lines. The newest updates are drawn full, older
+ * ones fade, so that a long path does not hide the surface that it crosses.
+ */
 
 import { fresh, sheet } from "../dom.js";
+import { dashOf } from "../theme.js";
 
-const CHUNK = 200; // points a stroke: long self-crossing strokes are slow in software
-const CROWDED = 600; // updates; beyond, the path is drawn with hairlines
+const FULL = 30; // updates drawn full
+// Up to which age, in records, a piece of the path has which share of full strength; what is older is the past.
+const AGES = [
+  [FULL, 1],
+  [45, 0.7],
+  [65, 0.5],
+  [90, 0.38],
+  [120, 0.3],
+];
+const CHUNK = 200; // points a stroke of the past: long self-crossing strokes are slow in software
+const DOTTED = 120; // updates; a path of no more of them shows every iterate as a dot
 const FAR = 20000; // px; beyond this, segments are cut before they reach the canvas
 
-/** Cuts a segment to the square |x|, |y| <= FAR (Liang and Barsky); null where it misses it. */
-function cut(x0, y0, x1, y1) {
+/**
+ * How the path up to record `end` is drawn.
+ *
+ * @param {number} end The record at the path's head.
+ * @returns {{past: number, pieces: {from: number, to: number, strength: number}[]}} The past is records 0 ... past;
+ *   the pieces join it to the head, oldest first.
+ */
+export function fade(end) {
+  const pieces = [];
+  let to = end;
+  for (const [age, strength] of AGES) {
+    const from = Math.max(0, end - age);
+    if (from < to) pieces.unshift({ from, to, strength });
+    to = from;
+  }
+  return { past: to, pieces };
+}
+
+/** Cuts a segment to the square |x|, |y| <= far (Liang and Barsky); null where it misses it. */
+export function cut(x0, y0, x1, y1, far = FAR) {
   let from = 0;
   let to = 1;
   const dx = x1 - x0;
   const dy = y1 - y0;
   for (const [p, q] of [
-    [-dx, x0 + FAR],
-    [dx, FAR - x0],
-    [-dy, y0 + FAR],
-    [dy, FAR - y0],
+    [-dx, x0 + far],
+    [dx, far - x0],
+    [-dy, y0 + far],
+    [dy, far - y0],
   ]) {
     if (p === 0) {
       if (q < 0) return null;
@@ -26,73 +57,90 @@ function cut(x0, y0, x1, y1) {
   return from <= to ? [x0 + from * dx, y0 + from * dy, x0 + to * dx, y0 + to * dy] : null;
 }
 
-/** Two stacked canvases: a white halo with a dark edge, and the coloured line above it. */
+/** Three stacked canvases: the other runs, the past (both only ever added to), and what is near the head. */
 export class Trail {
-  constructor(host) {
-    this.halo = sheet(host);
-    this.line = sheet(host);
+  /** @param dashed whether the line has its lane's dash: where several lanes share a surface. */
+  constructor(host, dashed) {
+    this.dashed = dashed;
+    this.cloud = sheet(host, "mb-cloud");
+    this.past = sheet(host, "mb-past");
+    this.live = sheet(host);
     this.reset();
   }
 
   /** Forgets what is drawn: after new data, zoom or a new size. */
   reset() {
     this.drawn = -1;
-    this.cloudDrawn = -1;
+    this.cloudDrawn = 0;
+    this.head = -1;
   }
 
-  /** Draws the path up to record k; only what is new, unless the cursor went back. */
+  /** Draws the path up to record k; of the past only what is new, unless the cursor went back. */
   to(lane, k, view, size) {
     const end = Math.min(k, lane.last);
-    if (this.drawn < 0 || end < this.drawn) {
-      this.contexts = [this.halo, this.line].map((canvas) => {
-        const context = fresh(canvas, ...size);
-        context.restore();
-        context.save();
-        context.beginPath();
-        context.rect(view.left, view.top, view.width, view.height);
-        context.clip();
-        context.lineJoin = lane.last > CROWDED ? "miter" : "round";
-        context.lineCap = lane.last > CROWDED ? "butt" : "round";
-        return context;
-      });
-      this.drawn = 0;
-      this.cloudDrawn = 0;
+    if (end === this.head) return;
+    const { past, pieces } = fade(end);
+    if (this.drawn < 0 || past < this.drawn || end < this.head) {
+      this.pastContext = clipped(this.past, view, size);
+      if (lane.cloud) this.cloudContext = clipped(this.cloud, view, size);
+      this.drawn = this.cloudDrawn = this.length = 0;
     }
     if (lane.cloud) this.growCloud(lane, k, view);
-    for (let from = this.drawn; from < end; from += CHUNK) this.stroke(lane, from, Math.min(end, from + CHUNK), view);
-    this.drawn = end;
+    for (let from = this.drawn; from < past; from += CHUNK) this.grow(lane, from, Math.min(past, from + CHUNK), view);
+    this.drawn = past;
+    this.head = end;
+    this.near(lane, pieces, clipped(this.live, view, size), view);
   }
 
-  stroke(lane, from, to, view) {
-    const [halo, line] = this.contexts;
+  /** A piece of the past: a light and a dark side make its edge. Lines one pixel wide are the cheapest by far. */
+  grow(lane, from, to, view) {
     const path = new Path2D();
     join(path, lane.theta, from, to, view);
-    if (lane.last > CROWDED) {
-      // Lines one pixel wide are eight times cheaper than wider ones: a light and a dark side make the edge.
-      hairline(halo, path, "rgba(255,255,255,.85)", -0.8);
-      hairline(halo, path, "rgba(0,0,0,.5)", 0.8);
-      hairline(line, path, lane.color, 0);
-      return;
+    hairline(this.pastContext, path, "rgba(255,255,255,.85)", -0.8);
+    hairline(this.pastContext, path, "rgba(0,0,0,.5)", 0.8);
+    hairline(this.pastContext, path, lane.color, 0);
+    if (this.dashed) this.length += lengthOf(lane.theta, from, to, view);
+  }
+
+  /** The pieces near the head: dark edge, white halo, colour; edge and halo of all of them lie below all lines. */
+  near(lane, pieces, context, view) {
+    const paths = pieces.map(({ from, to }) => {
+      const path = new Path2D();
+      join(path, lane.theta, from, to, view);
+      return path;
+    });
+    for (const [style, extra] of [
+      ["rgba(0,0,0,.55)", 3.6],
+      ["rgba(255,255,255,.95)", 2],
+    ]) {
+      context.strokeStyle = style;
+      pieces.forEach(({ strength }, i) => {
+        context.globalAlpha = strength;
+        context.lineWidth = 1 + strength + extra * strength;
+        context.stroke(paths[i]);
+      });
     }
-    halo.strokeStyle = "rgba(255,255,255,.95)";
-    halo.lineWidth = 4;
-    halo.stroke(path);
-    halo.globalCompositeOperation = "destination-over"; // the edge goes under every halo drawn so far
-    halo.strokeStyle = "rgba(0,0,0,.55)";
-    halo.lineWidth = 5.6;
-    halo.stroke(path);
-    halo.globalCompositeOperation = "source-over";
-    line.strokeStyle = lane.color;
-    line.lineWidth = 2;
-    line.stroke(path);
-    if (lane.last > 120) return;
-    line.fillStyle = lane.color; // few updates: every iterate is a dot
-    for (let k = from + 1; k <= to; k += 1) {
-      const x = view.x(lane.theta[2 * k]);
-      const y = view.y(lane.theta[2 * k + 1]);
-      line.beginPath();
-      line.arc(x, y, 2.4, 0, 2 * Math.PI);
-      line.fill();
+    context.strokeStyle = context.fillStyle = lane.color;
+    let length = this.length; // of the path so far, in pixels: it holds the dashes in their places
+    pieces.forEach(({ from, to, strength }, i) => {
+      context.globalAlpha = strength;
+      context.lineWidth = 1 + strength;
+      if (this.dashed) {
+        context.setLineDash(dashOf(lane.dash));
+        context.lineDashOffset = length;
+        length += lengthOf(lane.theta, from, to, view);
+      }
+      context.stroke(paths[i]);
+    });
+    context.setLineDash([]);
+    if (lane.last > DOTTED) return;
+    for (const { from, to, strength } of pieces) {
+      context.globalAlpha = strength;
+      for (let k = from + 1; k <= to; k += 1) {
+        context.beginPath();
+        context.arc(view.x(lane.theta[2 * k]), view.y(lane.theta[2 * k + 1]), 2.4, 0, 2 * Math.PI);
+        context.fill();
+      }
     }
   }
 
@@ -101,25 +149,33 @@ export class Trail {
     const [runs, points] = lane.cloud.shape;
     const end = Math.round((k / Math.max(1, lane.records - 1)) * (points - 1));
     if (end <= this.cloudDrawn) return;
-    const [halo] = this.contexts;
-    halo.globalCompositeOperation = "destination-over";
-    for (const [width, colour, alpha] of [
-      [0.9, lane.color, 0.75],
-      [2, "#fff", 0.3],
-    ]) {
-      halo.lineWidth = width;
-      halo.strokeStyle = colour;
-      halo.globalAlpha = alpha;
-      for (let run = 0; run < runs; run += 1) {
-        const path = new Path2D();
-        join(path, lane.cloud.data.subarray(2 * run * points, 2 * (run + 1) * points), this.cloudDrawn, end, view);
-        halo.stroke(path);
-      }
+    const context = this.cloudContext;
+    for (let run = 0; run < runs; run += 1) {
+      const path = new Path2D();
+      join(path, lane.cloud.data.subarray(2 * run * points, 2 * (run + 1) * points), this.cloudDrawn, end, view);
+      hairline(context, path, "rgba(255,255,255,.5)", -0.8);
+      hairline(context, path, lane.color, 0);
     }
-    halo.globalAlpha = 1;
-    halo.globalCompositeOperation = "source-over";
     this.cloudDrawn = end;
   }
+
+  /** Takes its canvases away. */
+  remove() {
+    for (const canvas of [this.cloud, this.past, this.live]) canvas.remove();
+  }
+}
+
+/** A cleared canvas that draws inside the view alone. */
+function clipped(canvas, view, size) {
+  const context = fresh(canvas, ...size);
+  context.restore();
+  context.save();
+  context.beginPath();
+  context.rect(view.left, view.top, view.width, view.height);
+  context.clip();
+  context.lineJoin = context.lineCap = "round";
+  context.globalAlpha = 1;
+  return context;
 }
 
 /** Strokes a path one pixel wide, shifted by shift pixels to the right and down. */
@@ -129,6 +185,17 @@ function hairline(context, path, style, shift) {
   context.lineWidth = 1;
   context.stroke(path);
   context.translate(-shift, -shift);
+}
+
+/** How long a piece of a path is, in pixels. */
+function lengthOf(points, from, to, view) {
+  let length = 0;
+  for (let k = from + 1; k <= to; k += 1) {
+    const dx = (points[2 * k] - points[2 * k - 2]) * view.perX;
+    const dy = (points[2 * k + 1] - points[2 * k - 1]) * view.perY;
+    length += Math.hypot(dx, dy);
+  }
+  return Number.isFinite(length) ? length : 0;
 }
 
 /** Adds points from ... to of an (n, 2) array to a path. */
