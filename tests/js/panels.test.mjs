@@ -7,10 +7,11 @@ import { batchAt, isFull } from "../../assets/bench/payload.js";
 import { extent, roomy } from "../../assets/bench/panels/axes.js";
 import { shade } from "../../assets/bench/panels/filters.js";
 import { fitPoints, reach, ticks } from "../../assets/bench/panels/fit.js";
-import { choices, groupsOf } from "../../assets/bench/panels/index.js";
+import { choices, columnsFor, groupsOf } from "../../assets/bench/panels/index.js";
 import { placeLabels } from "../../assets/bench/panels/labels.js";
 import { bytes } from "../../assets/bench/panels/memory.js";
 import { cutFrame, frameAt, learnedAt } from "../../assets/bench/panels/replay.js";
+import { titleFor } from "../../assets/bench/panels/surface.js";
 import { cut, fade } from "../../assets/bench/panels/trail.js";
 
 test("a segment is cut to the square, and one that misses it is left out", () => {
@@ -82,6 +83,18 @@ test("lanes share a panel in the overlay where they can; the fit beside each lan
   assert.deepEqual(groupsOf(["images"], 3, true, 1), [[[1]]]);
   assert.deepEqual(groupsOf(["path", "fit"], 2, false, 0), [[[0], [1]], [[0, 1]]]);
   assert.deepEqual(groupsOf(["path", "fit"], 2, true, 0), [[[0, 1]], [[0, 1]]]);
+});
+
+test("panels stand in rows that are equally long", () => {
+  assert.deepEqual(
+    [[3, 680], [4, 680], [4, 800], [6, 680], [3, 366], [1, 100], [3, 0]].map(([n, width]) => columnsFor(n, width)),
+    [3, 2, 4, 3, 1, 1, 3],
+  );
+});
+
+test("an axis title loses its brackets where there is no room", () => {
+  assert.equal(titleFor("slope of bmi (per standard deviation)", 300), "slope of bmi (per standard deviation)");
+  assert.equal(titleFor("slope of bmi (per standard deviation)", 150), "slope of bmi");
 });
 
 test("lucky dips get no room of their own, a lane that diverges leaves through the top", () => {

@@ -4,6 +4,7 @@ import { CLOCKS } from "../clock.js";
 
 const MARGIN = { l: 48, r: 10, t: 6, b: 36 };
 const DIPS = 0.03; // share of a curve's lowest values that get no room of their own: lucky dips of a noisy lane
+const SAMPLE = 2000; // values of a curve that are sorted to find them
 const BURST = 1e4; // times the start: a curve that rises so far leaves through the top, whether it diverged or not
 const ROOM = { log: 100, linear: 2 }; // times the start that the axis then shows
 
@@ -17,7 +18,8 @@ export function roomy([low, high], log) {
 
 /** The lowest value of a curve that is worth a place on the axis; its last one always is. */
 function lowest(values, usable) {
-  const sorted = Float64Array.from(values.filter(usable)).sort();
+  const stride = Math.ceil(values.length / SAMPLE);
+  const sorted = Float64Array.from(values.filter((y, i) => i % stride === 0 && usable(y))).sort();
   if (!sorted.length) return Infinity;
   const last = values[values.length - 1];
   return Math.min(sorted[Math.floor(DIPS * (sorted.length - 1))], usable(last) ? last : Infinity);

@@ -4,7 +4,7 @@
  */
 
 import { fresh, h } from "../dom.js";
-import { LEVELS, MARGIN, levels } from "./surface.js";
+import { LEVELS, MARGIN, levels, titleFor } from "./surface.js";
 import { traceMarker } from "../theme.js";
 
 /** Plotly's "Cividis", in equal steps. */
@@ -118,10 +118,10 @@ export class Draft {
     context.stroke();
     context.font = `11px ${theme.font}`;
     context.textAlign = "center";
-    context.fillText(axes[0], view.left + view.width / 2, size[1] - MARGIN.b + 30);
+    context.fillText(titleFor(axes[0], view.width), view.left + view.width / 2, size[1] - MARGIN.b + 30);
     context.translate(22, view.top + view.height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(axes[1], 0, 0);
+    context.fillText(titleFor(axes[1], view.height), 0, 0);
     context.rotate(Math.PI / 2);
     context.translate(-22, -view.top - view.height / 2);
   }

@@ -14,6 +14,8 @@ import { createPaths } from "./path.js";
 import { frameAt } from "./replay.js";
 
 const ROOMY = 1100; // px of the window; below, all lanes share one panel until the person says otherwise
+const LEAST = 180; // px a lane's panel needs beside others
+const GAP = 16; // px between two
 
 /** What a panel can show: its name on the switch, how it is made, and whether several lanes fit into one. */
 const KINDS = {
@@ -54,6 +56,17 @@ export function groupsOf(shown, lanes, overlay, picked) {
   });
 }
 
+/**
+ * In how many columns the lanes' panels stand: as many as there is room for, in rows that are equally long.
+ *
+ * @param {number} panels How many there are.
+ * @param {number} width Of all of them, in px; 0 where nobody knows yet.
+ */
+export function columnsFor(panels, width) {
+  const most = width ? Math.max(1, Math.floor((width + GAP) / (LEAST + GAP))) : panels;
+  return Math.ceil(panels / Math.ceil(panels / most));
+}
+
 /** Makes the panels. */
 export function createPanels(bench) {
   const panelSwitch = h("div", { class: "mb-scopes", role: "radiogroup", "aria-label": "Panel" });
@@ -82,13 +95,28 @@ export function createPanels(bench) {
   let shape = ""; // what the panels were built for
   let together = false; // whether all lanes share one panel
 
-  const overlaid = () =>
-    bench.lanes.length > 1 && (bench.view.layout ? bench.view.layout === "overlay" : window.innerWidth < ROOMY);
+  /** Whether all lanes share one panel: as was chosen, or where a small screen has no room for more. */
+  function overlaid() {
+    const lanes = bench.lanes.length;
+    if (lanes < 2 || bench.view.layout) return lanes > 1 && bench.view.layout === "overlay";
+    const pair = shown().length > 1; // then a panel of all lanes stands in the same row
+    return window.innerWidth < ROOMY || (pair && columnsFor(lanes + 1, element.clientWidth) <= lanes);
+  }
+
+  /** Lays the lanes' panels out in rows. */
+  function lay() {
+    const beside = stage.querySelectorAll(".mb-beside").length;
+    const width = element.clientWidth;
+    const all = regions.length + beside;
+    const columns = columnsFor(all, width) === all ? all : columnsFor(regions.length, width);
+    stage.style.setProperty("--mb-columns", together ? 1 : columns);
+    stage.dataset.rows = together ? 1 : Math.ceil(regions.length / columns) + (columns < all ? beside : 0);
+  }
 
   /** The panels that are shown: what was chosen, where this problem offers it. */
   function shown() {
     const { panels, default_panels: first } = bench.header;
-    const offered = choices(panels, first ?? []);
+    const offered = choices(panels ?? [], first ?? []);
     const wanted = JSON.stringify(bench.view.panels ?? first ?? []);
     return offered.find((choice) => JSON.stringify(choice) === wanted) ?? offered[0] ?? [];
   }
@@ -115,7 +143,7 @@ export function createPanels(bench) {
   }
 
   function showSwitch(now) {
-    const offered = choices(bench.header.panels, bench.header.default_panels ?? []);
+    const offered = choices(bench.header.panels ?? [], bench.header.default_panels ?? []);
     panelSwitch.hidden = offered.length < 2;
     overlayButton.hidden = bench.lanes.length < 2;
     bar.hidden = panelSwitch.hidden && overlayButton.hidden;
@@ -171,6 +199,7 @@ export function createPanels(bench) {
       });
       stage.replaceChildren(...sections, ...beside);
     }
+    lay();
   }
 
   /** Takes a payload. Panels are made again only where there are others to show. */
@@ -214,7 +243,9 @@ export function createPanels(bench) {
   }
 
   function resize() {
-    if (bench.lanes.length && overlaid() !== together) refresh();
+    if (!bench.lanes.length) return;
+    if (overlaid() !== together) refresh();
+    lay();
     views.forEach((view) => view.resize());
   }
 

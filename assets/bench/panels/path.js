@@ -117,12 +117,12 @@ export function createPaths(bench, groups, picked) {
 
   /** Draws the surfaces anew: another problem, another theme. */
   async function repaint() {
-    const { Plotly, theme, narrow } = bench;
-    if (!Plotly) return;
+    const { Plotly, theme, narrow, arrays } = bench;
+    if (!Plotly || !arrays.z) return; // not there yet, or a run that has no record yet
     const traces = surfaceTraces(bench);
     await Promise.all(
       surfaces.map(async (surface) => {
-        await Plotly.react(surface.chart, traces, surfaceLayout(bench, theme, narrow), settings(narrow));
+        await Plotly.react(surface.chart, traces, surfaceLayout(bench, theme, narrow, surface.measure()), settings(narrow));
         leaveTabOrder(surface.chart);
         if (!surface.ready) settle(surface);
       }),
@@ -140,7 +140,7 @@ export function createPaths(bench, groups, picked) {
     for (const surface of surfaces) if (!surface.size?.[0]) surface.measure();
     const { problem } = bench.header;
     const first = surfaces.find(({ size }) => size[0]);
-    if (!first) return;
+    if (!first || !bench.arrays.z) return;
     const records = bench.records.map((k, i) => Math.min(k, bench.lanes[i].last));
     const infos = bench.lanes.map((_, i) => bench.cursorInfo(i));
     const scale = arrowScale(bench.lanes, records, infos, viewOf(first.chart, first.size, problem));
@@ -160,6 +160,7 @@ export function createPaths(bench, groups, picked) {
     for (const i of order) {
       const lane = bench.lanes[i];
       const k = bench.records[i];
+      if (!lane.theta) continue; // its first record is still to come
       const alone = order.length === 1 || i === top; // other batches are drawn of one lane: those of three hide all
       surface.trails.get(i).to(lane, k, view, size);
       drawMarks(context, { lane, k, view, scale, info: alone ? infos[i] : null, arrows: alone });

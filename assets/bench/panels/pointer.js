@@ -52,12 +52,13 @@ export function listen(bench, panel) {
 }
 
 /** What lies under the pointer: the coordinates and the loss of the nearest grid point. */
-function underText(bench, { x, y }) {
-  const { xs, ys, z } = bench.arrays;
+function underText({ arrays, header }, { x, y }) {
+  const { xs, ys, z } = arrays;
   const nearest = (grid, value) => {
     const n = grid.length;
     return Math.min(n - 1, Math.max(0, Math.round(((value - grid[0]) / (grid[n - 1] - grid[0])) * (n - 1))));
   };
   const loss = z.data[nearest(ys.data, y) * z.shape[1] + nearest(xs.data, x)];
-  return `${text.num(x)}, ${text.num(y)}  loss ≈ ${text.num(loss)}  click: start here`;
+  const hint = header.problem.projection ? "" : "  click: start here"; // a point of a projected plane names no start
+  return `${text.num(x)}, ${text.num(y)}  loss ≈ ${text.num(loss)}${hint}`;
 }

@@ -2,6 +2,7 @@
 
 export const MARGIN = { l: 42, r: 4, t: 4, b: 34 };
 export const LEVELS = 16; // contours
+const LETTER = 6; // px wide, about, in an axis title
 
 /** z as the chart shows it: itself, or its logarithm above the lowest value where the levels are log-spaced. */
 function heights(problem, z) {
@@ -64,8 +65,11 @@ export function surfaceTraces({ header, arrays }) {
   );
 }
 
-/** The layout of a panel in the theme in force. */
-export function surfaceLayout({ header }, theme, narrow) {
+/** A title where there is room for so many pixels: without what stands in brackets at its end, if that is too long. */
+export const titleFor = (title, room) => (title.length * LETTER > room ? title.replace(/ \([^)]*\)$/, "") : title);
+
+/** The layout of a panel of this size in the theme in force. */
+export function surfaceLayout({ header }, theme, narrow, [wide, tall]) {
   const [x0, x1, y0, y1] = header.problem.view;
   const axis = (title, range) => ({
     range,
@@ -89,8 +93,8 @@ export function surfaceLayout({ header }, theme, narrow) {
     plot_bgcolor: "rgba(0,0,0,0)",
     hovermode: false,
     font: { color: theme.text, family: theme.font },
-    xaxis: axis(header.problem.axes[0], [x0, x1]),
-    yaxis: axis(header.problem.axes[1], [y0, y1]),
+    xaxis: axis(titleFor(header.problem.axes[0], wide - MARGIN.l), [x0, x1]),
+    yaxis: axis(titleFor(header.problem.axes[1], tall - MARGIN.b), [y0, y1]),
   };
 }
 
