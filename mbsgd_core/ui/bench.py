@@ -35,9 +35,7 @@ def main() -> None:
         st.title(frame.HOME, anchor=False)
         tiles.tiles()
         sidebar(experiment)
-    frame.say(st.session_state.get("notices", []))
-    if "" in st.session_state.get("rejected", {}):
-        frame.say([st.session_state["rejected"].pop("")[1]])
+    frame.say(session.notices())
     if st.session_state.pop("suggest", False):
         session.put(live.suggested(session.current(), runner(), st.session_state["owner"]))
     experiment = session.current()

@@ -88,8 +88,16 @@ def _number(value: Any, kind: type, optional: bool, extra: Mapping, frame: dict,
 
 
 def put(draft: dict[str, Any], path: Path, value: Any) -> None:
-    """Set one field of the experiment's dict."""
-    reduce(lambda part, name: part[name], path[:-1], draft)[path[-1]] = value  # type: ignore[index]
+    """Set one field of the experiment's dict.
+
+    Raises:
+        LookupError: there is no such field any more: the lane is gone, or another item has taken the item's place.
+    """
+    whole: Any = draft
+    item = reduce(lambda part, name: part[name], path[:-1], whole)
+    if path[-1] not in item:
+        raise KeyError(path[-1])
+    item[path[-1]] = value
 
 
 def _numbers(typed: str) -> list[float] | None:

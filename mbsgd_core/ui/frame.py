@@ -19,7 +19,21 @@ h3 {font-size: 1.1rem !important; padding: .4rem 0 .5rem !important}
 @media (max-width: 640px) {.block-container {padding-top: 3.6rem; padding-left: 1rem; padding-right: 1rem}}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
 [data-testid="stSidebarHeader"] {padding-bottom: 0; height: 2.2rem}
+[class*="st-key-script-"] {display: none}
 </style>"""
+# A page that the visitor has gone back from may still be on its way. When it arrives, Streamlit would add its address
+# to the history, above the one gone back to: so nobody writes there from a step back until the visitor's next act.
+_HISTORY = """
+if (!Object.hasOwn(history, "pushState")) {
+  let travelling = false;
+  addEventListener("popstate", () => (travelling = true));
+  for (const act of ["pointerdown", "keydown", "click"]) addEventListener(act, () => (travelling = false), true);
+  for (const name of ["pushState", "replaceState"]) {
+    const write = history[name];
+    history[name] = (...entry) => travelling || write.apply(history, entry);
+  }
+}
+"""
 
 
 def pages() -> dict[str, str]:
@@ -41,13 +55,22 @@ def begin(name: str) -> None:
     runner()  # the workers import torch while the page is being drawn
     st.set_page_config(f"{name} · Mini-Batch SGD Lab", str(ROOT / "assets" / "icon.svg"), layout="wide")
     st.html(_STYLE)
+    script("history", _HISTORY)
     if embedded():
         st.html("<style>[data-testid=stSidebar], [data-testid=stSidebarCollapsedControl] {display: none}</style>")
         return
+    links = st.session_state.get("links", {})  # what is in hand there: going there is one step in the browser's history
     with st.sidebar:
         for title, file in pages().items():
-            st.page_link(file, label=title)
+            st.page_link(file, label=title, query_params=None if title == name else links.get(title))
         st.divider()
+
+
+def script(name: str, text: str = "") -> None:
+    """Run a script of ours in the browser, once for each text; its place is there also without one."""
+    with st.container(key=f"script-{name}"):
+        if text:
+            st.html(f"<script>{{{text}}}</script>", unsafe_allow_javascript=True)
 
 
 def embedded() -> bool:
@@ -61,9 +84,10 @@ def section(label: str, key: str, expanded: bool = False) -> ExpanderContainer:
 
 
 def say(notices: Sequence[str]) -> None:
-    """Show what was changed or ignored, plainly and all of it."""
-    if notices:
-        st.warning("\n".join(f"- {plain(notice)}" for notice in notices), icon=":material/info:")
+    """Show what was changed or ignored, plainly and all of it; its place is there also where nothing is said."""
+    with st.container():
+        if notices:
+            st.warning("\n".join(f"- {plain(notice)}" for notice in notices), icon=":material/info:")
 
 
 def plain(text: str) -> str:

@@ -13,20 +13,32 @@ import streamlit as st
 from mbsgd_core import share
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.ui import presets
-from mbsgd_core.ui.frame import HOME
+from mbsgd_core.ui import frame, presets
 
 _KEY = "experiment"
-_HAND = (_KEY, "look_for", "clock", "preset", "take", "notices", "rejected")
+_HAND = (_KEY, "look_for", "clock", "preset", "take", "notices", "rejected", "written")
+# Streamlit can only add to the browser's history. A page that has just been entered has its entry already, which this
+# completes, if it is still that one: else Back would need two presses, or lead to an address that never was.
+_COMPLETE = """
+const [path, read, written] = {known};
+const embeds = ([key]) => key === "embed" || key.startsWith("embed_");
+const here = [...new URLSearchParams(location.search)];
+const said = parameters => JSON.stringify(Object.fromEntries(parameters));
+if (location.pathname.endsWith("/" + path) && said(here.filter(pair => !embeds(pair))) === said(read)) {
+  const query = new URLSearchParams([...new URLSearchParams(written), ...here.filter(embeds)]);
+  history.replaceState(history.state, "", `${location.pathname}?${query}${location.hash}`);
+}
+"""
 
 
-def load(page: str = HOME) -> None:
-    """Take the experiment from the link, if the link is not the one that this session wrote itself."""
+def load(page: str = frame.HOME) -> None:
+    """Take the experiment from the address, if that is news: neither what this session wrote nor what it has read."""
     state = st.session_state
     state.setdefault("owner", uuid.uuid4().hex)
-    _turn_to(page)
     given = st.query_params.to_dict()
-    if _KEY in state and (not given or given == state.get("written")):
+    _turn_to(page)
+    before, state["read"] = state.get("read"), given
+    if _KEY in state and (not given or given in (before, state.get("written"))):
         return
     fallback = Experiment.model_validate(presets.first(page)["experiment"])
     experiment, notices = share.from_query(dict(given), page=True, fallback=fallback)
@@ -37,12 +49,12 @@ def load(page: str = HOME) -> None:
 def _turn_to(page: str) -> None:
     """Every page has an experiment of its own: put away the other page's, take up this one's."""
     state = st.session_state
-    before, state["page"] = state.get("page", page), page
-    if before == page:
+    before, state["page"] = state.get("page"), page
+    state["entered"] = before != page
+    if not state["entered"]:
         return
     hands = state.setdefault("hands", {})
     hands[before] = {key: state.pop(key) for key in _HAND if key in state}
-    state.pop("written", None)
     for key, value in hands.get(page, {}).items():
         state[key] = value
 
@@ -65,6 +77,11 @@ def replace(experiment: Experiment) -> None:
     st.session_state["rejected"] = {}
 
 
+def reset() -> None:
+    """Put the page's first experiment in hand."""
+    replace(Experiment.model_validate(presets.first(st.session_state["page"])["experiment"]))
+
+
 def put(experiment: Experiment) -> None:
     """Go on with a changed experiment; the lesson that it came from no longer speaks for it."""
     st.session_state[_KEY] = experiment.model_dump(mode="json")
@@ -76,7 +93,7 @@ def change(edit: Any, widget: str = "", typed: Any = None) -> bool:
     """Apply edit(dict) to the experiment if the result is valid; else remember what was typed, and why not.
 
     Args:
-        edit: changes the experiment's dict in place.
+        edit: changes the experiment's dict in place. LookupError: its place is gone, which ends in nothing.
         widget: the key of the widget that asked, so that its input stays on screen when refused.
         typed: what the visitor put in.
     """
@@ -85,18 +102,38 @@ def change(edit: Any, widget: str = "", typed: Any = None) -> bool:
     try:
         edit(draft)
         valid = Experiment.model_validate(draft)
+    except LookupError:  # asked for before a lane was removed, or another item chosen
+        return False
     except ExperimentError as error:
         rejected[widget] = (typed, str(error))
         return False
-    rejected.pop(widget, None)
+    if widget:
+        rejected.pop(widget, None)
+    else:  # lanes or items have come and gone: what was refused of the old ones is no longer meant
+        rejected.clear()
     put(valid)
     st.session_state["notices"] = []
     return True
 
 
+def notices() -> list[str]:
+    """What has to be said about the link, and about an edit that belongs to no widget; each once."""
+    refused = st.session_state.get("rejected", {}).pop("", None)
+    return [*st.session_state.get("notices", []), *([refused[1]] if refused else [])]
+
+
 def write_link(query: str) -> None:
-    """Put the link into the address bar."""
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    if st.session_state.get("written") != given:
-        st.session_state["written"] = given
-        st.query_params.from_dict(given)
+    """Put the link into the address: a new entry of the browser's history where something changed on this page."""
+    state, wanted = st.session_state, dict(parse_qsl(query, keep_blank_values=True))
+    before, state["written"] = state.get("written"), wanted
+    state.setdefault("links", {})[state["page"]] = wanted
+    read = st.query_params.to_dict()
+    if read != wanted and (state["entered"] or before == wanted):
+        path = "" if state["page"] == frame.HOME else state["page"]
+        known = json.dumps([path, list(read.items()), query]).replace("<", "\\u003c")
+        frame.script("address", _COMPLETE.replace("{known}", known))
+        return
+    frame.script("address")
+    if read != wanted:
+        st.query_params.from_dict(wanted)
+        state["read"] = wanted

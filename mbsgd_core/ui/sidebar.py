@@ -33,10 +33,7 @@ def sidebar(experiment: Experiment) -> None:
         item_knobs(experiment.budget, ("budget",))
         knob(experiment.runs, Experiment.model_fields["runs"], ("runs",), {"unit": ""})
         lanes(experiment)
-        if st.button("Reset", help="Back to the first picture.", width="stretch"):
-            st.query_params.clear()
-            st.session_state.pop("experiment")
-            st.rerun()
+        st.button("Reset", help="Back to the first picture.", width="stretch", on_click=session.reset)
 
 
 def _problem(experiment: Experiment) -> None:

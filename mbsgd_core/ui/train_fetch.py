@@ -19,8 +19,12 @@ def fetch_box(dataset: Dataset, put: Callable[[Dataset], None]) -> None:
         dataset: the one in hand.
         put: takes another in its place.
     """
-    if not dataset.missing:
-        return
+    with st.container():  # its place is there also where nothing is missing, and belongs to no fragment
+        if dataset.missing:
+            _offer(dataset, put)
+
+
+def _offer(dataset: Dataset, put: Callable[[Dataset], None]) -> None:
     fetch = fetches().of(dataset)
     if fetch is not None and fetch.state == "running":
         st.fragment(_watched, run_every=REFRESH)(fetch)

@@ -41,10 +41,7 @@ def sidebar(experiment: Experiment) -> None:
         if box.open:
             with box:
                 item_knobs(experiment, (), leave_out=("version", "problem", "start", "budget", "lanes", "runs"))
-        if st.button("Reset", help="Back to the first lesson.", width="stretch"):
-            st.query_params.clear()
-            st.session_state.pop("experiment")
-            st.rerun()
+        st.button("Reset", help="Back to the first lesson.", width="stretch", on_click=session.reset)
 
 
 def live_knobs(experiment: Experiment) -> None:

@@ -1,5 +1,6 @@
 """Every page as Streamlit's own test runner sees it: it draws, says what it should, and never shows a traceback."""
 
+import json
 import re
 from urllib.parse import parse_qsl
 
@@ -124,6 +125,28 @@ def test_lanes_can_be_added_up_to_six_and_removed():
     assert not any(b.label == "Add a lane" for b in page.button)
     unfold(page, "box/lane5").button("remove5").click().run()
     assert len(payload(page)["lanes"]) == 5 and not page.exception
+
+
+def test_an_edit_whose_lane_is_gone_ends_in_nothing(caplog):
+    page = unfold(open_page("Compare"), "box/lane2")
+    page.selectbox("lanes/2/schedule").set_value("step").run()
+    page.number_input("lanes/2/schedule/step_size").set_value(7)
+    page.text_input("lanes/2/label").set_value("gone")
+    page.session_state["experiment"] = json.loads(json.dumps(page.session_state["experiment"]))
+    page.session_state["experiment"]["lanes"].pop()
+    page.run()
+    assert not page.exception and "IndexError" not in caplog.text and len(payload(page)["lanes"]) == 2
+    assert "gone" not in json.dumps(page.session_state["experiment"])
+
+
+def test_what_was_refused_of_a_lane_is_forgotten_with_it():
+    page = unfold(open_page("Compare"), "box/lane2")
+    page.selectbox("lanes/2/schedule").set_value("step").run()
+    page.number_input("lanes/2/schedule/step_size").set_value(-1).run()
+    assert page.error
+    page.button("remove2").click().run()
+    next(b for b in page.button if b.label == "Add a lane").click().run()
+    assert not page.error and not page.exception
 
 
 @pytest.mark.parametrize("part, names", [("rule", ["adam", "adagrad"]), ("schedule", ["step", "cosine", "constant"])])
