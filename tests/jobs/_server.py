@@ -13,6 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Subprotocol
+from websockets.sync.client import connect
+
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 
@@ -90,6 +95,17 @@ def drag(server: Server, rate: float) -> bytes:
     question["drag"] = {"lane": 0, "key": "learning_rate", "value": rate}
     request = urllib.request.Request(f"{server.address}/lab/live", json.dumps(question).encode())
     return urllib.request.urlopen(request, timeout=PATIENCE).read()
+
+
+@contextmanager
+def visit(server: Server) -> Iterator[None]:
+    """A visitor of the home page, who stays; from when the page stands."""
+    address = f"{server.address.replace('http', 'ws')}/_stcore/stream"
+    with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket_of_page:
+        socket_of_page.send(BackMsg(rerun_script={"query_string": ""}).SerializeToString())
+        while not ForwardMsg.FromString(socket_of_page.recv(PATIENCE)).HasField("script_finished"):
+            pass
+        yield
 
 
 def processes_of(server: Server) -> list[Process]:
