@@ -13,12 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Subprotocol
+from websockets.sync.client import connect
+
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.ui import channel, presets
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds; far more than anything here needs
-FIRST = json.loads(next(iter(sorted((ROOT / "assets/presets").glob("*.json")))).read_text("utf-8"))["experiment"]
 
 
 class Server(NamedTuple):
@@ -84,12 +89,23 @@ def wait_for(condition: Callable[[], Any], log: Path | None = None) -> Any:
 
 
 def drag(server: Server, rate: float) -> bytes:
-    """What the player gets when somebody drags the rate of the first lesson."""
-    link = share.to_query(Experiment.model_validate(FIRST))
-    question = {"owner": "a test", "link": link, "seq": 1, "take": 0, "key": None, "at": None}
-    question["drag"] = {"lane": 0, "key": "learning_rate", "value": rate}
-    request = urllib.request.Request(f"{server.address}/lab/live", json.dumps(question).encode())
+    """What the bench gets when somebody drags the rate of the first lesson."""
+    link = share.to_query(Experiment.model_validate(presets.first()["experiment"]))
+    question = {"owner": "a test", "link": link, "seq": 1, "take": 0, "key": None, "at": None, "panels": []}
+    question["edit"] = {"lane": 0, "key": "learning_rate", "value": rate}
+    request = urllib.request.Request(f"{server.address}/{channel.PATH}/run", json.dumps(question).encode())
     return urllib.request.urlopen(request, timeout=PATIENCE).read()
+
+
+@contextmanager
+def visit(server: Server) -> Iterator[None]:
+    """A visitor of the home page, who stays; from when the page stands."""
+    address = f"{server.address.replace('http', 'ws')}/_stcore/stream"
+    with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket_of_page:
+        socket_of_page.send(BackMsg(rerun_script={"query_string": ""}).SerializeToString())
+        while not ForwardMsg.FromString(socket_of_page.recv(PATIENCE)).HasField("script_finished"):
+            pass
+        yield
 
 
 def processes_of(server: Server) -> list[Process]:

@@ -1,10 +1,11 @@
-"""A server that nobody visits does nothing, whatever else happens on the machine."""
+"""A server of which nobody wants anything does nothing, whatever else happens on the machine."""
 
 import subprocess
 import sys
 import time
 
-from tests.jobs._server import ROOT, drag, processes_of, served, wait_for
+from mbsgd_core.jobs.compiling import NICE
+from tests.jobs._server import ROOT, drag, processes_of, served, visit, wait_for
 
 SECONDS, MOST = 20, 0.02  # of a core
 
@@ -20,10 +21,12 @@ while True:
 
 
 def test_an_idle_server_is_idle(tmp_path, compiled_lanes):
-    with served(tmp_path) as server, subprocess.Popen([sys.executable, "-c", READER], cwd=ROOT) as reader:
+    """Its page is open in somebody's browser: Streamlit watches files from the first visit on, if it watches."""
+    reading = [sys.executable, "-c", READER]
+    with served(tmp_path) as server, visit(server), subprocess.Popen(reading, cwd=ROOT) as reader:
         try:
             assert drag(server, 0.05)
-            wait_for(lambda: not [p for p in processes_of(server) if p.nice == 19], server.log)
+            wait_for(lambda: not [p for p in processes_of(server) if p.nice == NICE], server.log)
             before = sum(process.seconds for process in processes_of(server))
             time.sleep(SECONDS)
             used = sum(process.seconds for process in processes_of(server)) - before
