@@ -19,7 +19,7 @@ from mbsgd_core.types import Glance
 from tests.jobs._runs import LARGE, LONG, WAIT, assert_engines, assert_same_run, model, surface, train, until
 
 FOREVER = {"budget": {"unit": "epochs", "amount": 1_000_000}}
-KINDS = [pytest.param(None, 200, id="recorded"), pytest.param(LARGE, 12, id="judged")]  # and epochs
+KINDS = [pytest.param(None, 40, id="recorded"), pytest.param(LARGE, 12, id="judged")]  # and epochs
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def two():
 
 @pytest.fixture
 def small(monkeypatch):
-    """Many short tasks."""
+    """An update a task."""
     monkeypatch.setattr(chain, "BUDGET", 1e-9)
-    monkeypatch.setattr(chain, "CHUNK", 0.005)
+    monkeypatch.setattr(chain, "CHUNK", 1e-9)
 
 
 def moves(job) -> bool:
@@ -76,7 +76,7 @@ def test_a_run_that_rests_goes_on_to_the_same_numbers(problem, epochs, one, smal
 
 
 def test_pausing_and_going_on_may_come_at_any_time(one, small):
-    wanted = surface(epochs=300, seed=21)
+    wanted = surface(epochs=6, seed=21)
     job = one.submit("a", wanted.to_json())
     while not job.over:
         one.pause("a")
@@ -112,7 +112,7 @@ def test_what_rests_can_be_stopped(one):
 
 
 def test_a_worker_that_dies_while_a_run_is_paused_changes_nothing(one, small):
-    wanted = model(budget={"unit": "epochs", "amount": 60})
+    wanted = model(budget={"unit": "epochs", "amount": 40}, seed=3)
     pid = one.ask("pid", os.getpid).answer(WAIT)
     job = one.submit("a", wanted.to_json())
     until(lambda: moves(job))
@@ -129,7 +129,7 @@ def test_a_worker_that_dies_while_a_run_is_paused_changes_nothing(one, small):
 
 @pytest.mark.parametrize(("problem", "epochs"), KINDS)
 def test_a_run_that_is_held_waits_at_its_start_with_a_report(problem, epochs, one):
-    wanted = model(problem, budget={"unit": "epochs", "amount": epochs})
+    wanted = model(problem, budget={"unit": "epochs", "amount": epochs}, seed=1)
     job = one.submit("a", wanted.to_json(), held=True)
     until(lambda: job.state == "waiting" or job.over)
     assert job.state == "waiting" and [lane.update for lane in job.result.lanes] == [0, 0] and job.progress == 0
@@ -187,7 +187,7 @@ def test_the_same_owner_finds_its_run_again_paused_too(one):
 
 
 def test_two_owners_have_runs_of_their_own(two, small):
-    wanted = {owner: model(budget={"unit": "epochs", "amount": 40}, seed=i) for i, owner in enumerate("ab")}
+    wanted = {owner: model(budget={"unit": "epochs", "amount": 20}, seed=10 + i) for i, owner in enumerate("ab")}
     jobs = {owner: two.submit(owner, wanted[owner].to_json()) for owner in wanted}
     until(lambda: moves(jobs["a"]))
     two.pause("a")
@@ -340,7 +340,7 @@ def test_those_who_train_leave_a_worker_to_the_others(two, monkeypatch):
 
 @pytest.mark.parametrize(("problem", "epochs"), KINDS)
 def test_a_killed_worker_changes_nothing(problem, epochs, one, small):
-    wanted = model(problem, budget={"unit": "epochs", "amount": epochs})
+    wanted = model(problem, budget={"unit": "epochs", "amount": epochs}, seed=2)
     pid = one.ask("pid", os.getpid).answer(WAIT)
     job = one.submit("a", wanted.to_json())
     job.wait(WAIT, partial_result=True)
