@@ -1,0 +1,94 @@
+"""What the tests do with a bench: visit it, wait until it rests, read its link, turn its knobs.
+
+The bench says on its root element what goes on (data-state, data-status, data-link ...); nothing else is looked into.
+"""
+
+import json
+from urllib.parse import parse_qs
+
+from playwright.sync_api import Locator, Page
+
+from mbsgd_core import share
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.ui import presets
+
+WAIT = 60_000  # ms
+ROOT = ".mb-root"
+
+
+def visit(page: Page, address: str, charts: bool = True) -> Page:
+    """Open an address and wait until its picture stands, by default with its charts."""
+    page.goto(address)
+    said(page, "painted", "value !== '-1'")
+    if charts:
+        said(page, "charts", "value === 'ready'")
+    return page
+
+
+def said(page: Page, name: str, condition: str) -> None:
+    """Wait until what the bench says of itself fulfils a condition on `value`."""
+    page.wait_for_function(
+        f"(() => {{ const value = document.querySelector('{ROOT}')?.dataset.{name};"
+        f" return value !== undefined && ({condition}); }})()",
+        timeout=WAIT,
+    )
+
+
+def rests(page: Page) -> None:
+    """Wait until everything that was asked is painted, and the page has heard of it."""
+    said(page, "state", "value === 'idle'")
+
+
+def ended(page: Page, how: str = "done") -> None:
+    """Wait until the run is over, or rests."""
+    said(page, "status", f"value === {json.dumps(how)}")
+
+
+def link(page: Page) -> dict[str, list[str]]:
+    """The experiment that is shown, as the parameters of its link."""
+    return parse_qs(page.evaluate(f"document.querySelector('{ROOT}').dataset.link"), keep_blank_values=True)
+
+
+def slider(page: Page, name: str) -> Locator:
+    """A range input by its name: "Timeline", "Learning rate of SGD"."""
+    return page.get_by_role("slider", name=name, exact=True)
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button by its name."""
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def drag(page: Page, name: str, to: float, steps: int = 25, release: bool = True) -> None:
+    """Drag a handle from where it is to a share of its track."""
+    handle, track = slider(page, name), slider(page, name).locator("xpath=ancestor::*[contains(@class, 'mb-track')]")
+    box, at = track.bounding_box(), float(handle.evaluate("e => e.value"))
+    row = float(handle.evaluate("e => parseFloat(getComputedStyle(e.parentElement).getPropertyValue('--mb-row')) || 0"))
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+
+    def place(share_: float) -> float:
+        return box["x"] + 10 + share_ * (box["width"] - 20)
+
+    page.mouse.move(place(at), middle + row)
+    page.mouse.down()
+    page.mouse.move(place(to), middle, steps=steps)
+    if release:
+        page.mouse.up()
+
+
+def lesson(name: str) -> str:
+    """The link of a lesson, by the name of its file."""
+    (preset,) = (preset for key, preset in presets.all_presets().items() if key.endswith(name))
+    return share.to_query(Experiment.model_validate(preset["experiment"]))
+
+
+def values(page: Page, knob: str) -> dict[str, float]:
+    """Every lane's value of a knob, by its label."""
+    handles = page.get_by_role("group", name=knob, exact=True).get_by_role("slider").all()
+    return {
+        str(handle.get_attribute("aria-label")).removeprefix(f"{knob} of "): float(
+            str(handle.get_attribute("aria-valuetext")).split()[0].replace(",", "")
+        )
+        for handle in handles
+    }
