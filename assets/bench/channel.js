@@ -8,7 +8,6 @@
 import { Framer } from "./framing.js";
 import { completed, unpack } from "./payload.js";
 
-const RUN = "lab/run";
 const REST = 250; // ms without a drag, after which the page is told
 const PATIENCE = 20_000; // ms without a sign of life, after which an answer is given up
 const ECHO = 1000; // ms that the page may take to say that it has heard
@@ -32,7 +31,7 @@ export class Channel {
     this.owner = owner;
     this.listener = listener;
     this.fetch = fetch;
-    this.root = ""; // the app's address
+    this.root = ""; // the address below which the server answers
     this.tell = null; // hands a message to the page's script
     this.page = null; // what the page asked for last: {link, take}
     this.told = []; // links that the page was told and has not asked for since
@@ -65,8 +64,8 @@ export class Channel {
   }
 
   /** The page was drawn: follows what it asks for, unless it only repeats what it was told. */
-  mount({ root, setTriggerValue }, { link, take }) {
-    this.root = root ?? this.root;
+  mount({ root, setTriggerValue }, { link, take, channel }) {
+    this.root = `${root ?? ""}${channel}/`;
     this.tell = setTriggerValue ?? this.tell;
     const heard = this.told.indexOf(link);
     this.told.splice(0, heard + 1);
@@ -107,7 +106,7 @@ export class Channel {
 
   /** Asks the server to pause the run; it keeps what it has. */
   pause() {
-    this.post("lab/pause", { owner: this.owner }).catch((error) => this.listener.refused(error.message));
+    this.post("pause", { owner: this.owner }).catch((error) => this.listener.refused(error.message));
   }
 
   close() {
@@ -129,7 +128,7 @@ export class Channel {
     this.opening = true;
     this.listener.changed();
     try {
-      const response = await this.post(RUN, this.asked(seq, had, { link, go }), stream.signal);
+      const response = await this.post("run", this.asked(seq, had, { link, go }), stream.signal);
       this.run = { ...this.run, go: false };
       await this.read(response, stream, (payload, newest) => {
         if (this.stream !== stream) return false;
@@ -203,7 +202,7 @@ export class Channel {
     const stream = new AbortController();
     const timer = setTimeout(() => stream.abort(), PATIENCE);
     try {
-      const response = await this.post(RUN, body, stream.signal);
+      const response = await this.post("run", body, stream.signal);
       await this.read(response, stream, (payload) => {
         const wanted = payload.header.kind !== "failure" && seq > this.answered && this.untold;
         if (wanted) this.show(payload, had, seq, { short: true, quiet: false });
@@ -242,7 +241,7 @@ export class Channel {
       const question = { owner: this.owner, link: this.picture.header.link, indices: this.question };
       this.question = null;
       try {
-        const response = await this.post("lab/cursor", question);
+        const response = await this.post("cursor", question);
         this.listener.answer({ ...question, ...(await response.json()) });
       } catch {
         // overtaken by a newer question, or the server is busy: the picture stands without it

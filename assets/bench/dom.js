@@ -56,23 +56,25 @@ export function fetchEarly(address) {
   document.head.append(h("link", { rel: "preload", as: "script", href: address }));
 }
 
+let plotly = null; // the promise of it
+
 /** Loads Plotly once for the whole page. */
 export function loadPlotly(address) {
-  window.__mbPlotly ??= window.Plotly
+  plotly ??= window.Plotly
     ? Promise.resolve(window.Plotly)
     : new Promise((done, failed) => {
         const script = h("script", { src: address });
         script.addEventListener("load", () => done(window.Plotly));
         script.addEventListener("error", () => {
-          window.__mbPlotly = undefined; // the next payload may try again
+          plotly = null; // the next picture may try again
           failed(new Error(`The chart library could not be loaded from ${address}; reload the page to try again.`));
         });
         document.head.append(script);
       });
-  return window.__mbPlotly;
+  return plotly;
 }
 
-const styles = new Map();
+const styles = new Map(); // address -> the promise of it
 
 /** Links a style sheet once, and resolves when it is in force. */
 export function loadStyle(address) {

@@ -32,7 +32,7 @@ export function createHandles(bench) {
       },
     },
     icon(CHAIN),
-    "Linked",
+    h("span", {}, "Linked"),
   );
   const element = h("div", { class: "mb-knobs" }, tracks, chain);
   let together = true;

@@ -28,7 +28,6 @@ class Bench {
     this.state = states.first();
     this.base = ""; // where these files lie
     this.Plotly = null;
-    this.booting = null; // the promise of it
     this.ready = false; // a first frame was drawn
     this.theme = null;
     this.narrow = false;
@@ -150,6 +149,7 @@ class Bench {
       // A keyboard begins here and not at the top of the page, unless it is somewhere already.
       if (document.activeElement === document.body && !page.embed) this.root.focus({ preventScroll: true });
     }
+    if (before?.link !== page.link) this.page.alarm("");
     if (moved || before?.theme !== page.theme) this.theme = readTheme(this.root, page);
     this.page.mounted();
     this.tabs.update();
@@ -165,7 +165,7 @@ class Bench {
   take(picture, short) {
     if (!this.root.isConnected) return;
     this.show(picture, short).catch((error) => {
-      this.page.alarm(`This picture could not be drawn: ${error.message}`);
+      this.page.alarm(error.message);
       console.error(error);
     });
   }
@@ -175,7 +175,6 @@ class Bench {
     const newKey = before?.header.key !== picture.header.key;
     if (newKey) this.timeline.pause();
     this.change(states.taken(this.state, picture, short, performance.now()));
-    this.page.alarm("");
     this.timeline.update();
     this.handles.update();
     this.cursor.update();
@@ -197,17 +196,8 @@ class Bench {
   async boot() {
     this.narrow = this.root.clientWidth < NARROW;
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    const { plotly } = this.state.page;
-    this.booting ??= loadPlotly(
-      /^(https?:)?\/\//.test(plotly) || plotly.startsWith("/")
-        ? plotly
-        : new URL(plotly, new URL(`${this.base}/`, location.href)).href,
-    ).catch((error) => {
-      this.booting = null; // the next picture may try again
-      this.page.alarm(error.message);
-    });
-    const Plotly = await this.booting;
-    if (this.Plotly || !Plotly) return;
+    const Plotly = await loadPlotly(new URL(this.state.page.plotly, new URL(`${this.base}/`, location.href)).href);
+    if (this.Plotly) return;
     this.Plotly = Plotly;
     await this.panels.repaint();
     this.loss.update({ newKey: true, newPicture: true });
@@ -291,6 +281,7 @@ class Bench {
   /** Changes the experiment that is shown, by hand. */
   edit(kind, edit) {
     this.change({ due: null });
+    this.page.alarm("");
     if (this.playing) {
       this.timeline.pause(); // the whole paths are shown at once
       this.seek(this.end);

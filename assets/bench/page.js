@@ -60,6 +60,7 @@ export function createPage(bench) {
   const message = h("span", { class: "mb-message", role: "status" });
   const button = (label, onclick) => h("button", { type: "button", class: "mb-plain", hidden: true, onclick }, label);
   const start = button("Run", () => bench.channel.go());
+  start.classList.add("mb-start");
   const pause = button("Pause run", () => bench.channel.pause());
   const again = button("Start again", () => bench.channel.go());
   const alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });

@@ -108,7 +108,7 @@ class Scene {
   }
   /** A run that is done is shown. */
   async settle(link = "a") {
-    this.channel.mount(this.component, { link, take: 0 });
+    this.channel.mount(this.component, { link, take: 0, channel: "lab" });
     this.last.answer(framed(run(link, "done")));
     this.last.end();
     await breathe();
@@ -134,7 +134,7 @@ test("messages are whole wherever the stream is cut", () => {
 
 test("a run is followed to its end, and of a chunk's pictures the newest is shown", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 3 });
+  scene.channel.mount(scene.component, { link: "a", take: 3, channel: "lab" });
   const { body, address } = scene.last;
   assert.equal(address, "/app/lab/run");
   assert.deepEqual([body.owner, body.link, body.take, body.edit, body.key, body.go], ["me", "a", 3, null, null, false]);
@@ -152,7 +152,7 @@ test("a run is followed to its end, and of a chunk's pictures the newest is show
 
 test("arrays that did not travel are taken from the picture that the question was about", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 0 });
+  scene.channel.mount(scene.component, { link: "a", take: 0, channel: "lab" });
   scene.last.answer(framed(packed({ link: "a", key: "k", status: { state: "done" } }, { z: [1, 2] })));
   scene.last.end();
   await breathe();
@@ -226,21 +226,21 @@ test("a page that repeats what it was told changes nothing; another link is foll
   await drag("b");
   await drag("c");
   const asked = scene.asked.length;
-  scene.channel.mount(scene.component, { link: "b", take: 0 }); // late news
-  scene.channel.mount(scene.component, { link: "b", take: 0 }); // drawn again, for another reason
-  scene.channel.mount(scene.component, { link: "c", take: 0 });
+  scene.channel.mount(scene.component, { link: "b", take: 0, channel: "lab" }); // late news
+  scene.channel.mount(scene.component, { link: "b", take: 0, channel: "lab" }); // drawn again, for another reason
+  scene.channel.mount(scene.component, { link: "c", take: 0, channel: "lab" });
   assert.equal(scene.asked.length, asked);
   assert.equal(scene.channel.picture.header.link, "c");
-  scene.channel.mount(scene.component, { link: "b", take: 0 }); // chosen on the page
+  scene.channel.mount(scene.component, { link: "b", take: 0, channel: "lab" }); // chosen on the page
   assert.equal(scene.asked.length, asked + 1);
   assert.equal(scene.last.body.link, "b");
-  scene.channel.mount(scene.component, { link: "b", take: 1 }); // opened once more
+  scene.channel.mount(scene.component, { link: "b", take: 1, channel: "lab" }); // opened once more
   assert.equal(scene.asked.length, asked + 2);
 });
 
 test("a server that goes is asked again, ever more rarely, and the run is taken up", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 0 });
+  scene.channel.mount(scene.component, { link: "a", take: 0, channel: "lab" });
   scene.last.answer(framed(run("a", "running")));
   await breathe();
   scene.last.end(); // in the middle of a run
@@ -265,7 +265,7 @@ test("a server that goes is asked again, ever more rarely, and the run is taken 
 
 test("a server that has forgotten the run is noticed", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 0 });
+  scene.channel.mount(scene.component, { link: "a", take: 0, channel: "lab" });
   scene.last.answer(framed(run("a", "running")));
   await breathe();
   scene.last.end();
@@ -281,7 +281,7 @@ test("a server that has forgotten the run is noticed", async () => {
 
 test("silence is taken for a lost server, heartbeats are not", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 0 });
+  scene.channel.mount(scene.component, { link: "a", take: 0, channel: "lab" });
   scene.last.answer(framed(run("a", "running")));
   await breathe();
   for (let i = 0; i < 3; i += 1) {
@@ -297,7 +297,7 @@ test("silence is taken for a lost server, heartbeats are not", async () => {
 
 test("a refusal is said in the server's words and not asked again", async () => {
   const scene = new Scene();
-  scene.channel.mount(scene.component, { link: "a", take: 0 });
+  scene.channel.mount(scene.component, { link: "a", take: 0, channel: "lab" });
   scene.last.refuse(400, "given 7; expected less");
   await breathe();
   mock.timers.tick(60_000);
