@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import compiled_lanes  # noqa: F401
-
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = Path(__file__).with_name("recipes")
 # Every new file, with the tests that look at each file of its kind.
@@ -44,7 +42,7 @@ def numbered(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcomes(compiled_lanes, tmp_path_factory) -> dict[str, list[str]]:  # noqa: F811
+def outcomes(compiled_lanes, tmp_path_factory) -> dict[str, list[str]]:
     """{test with its file: its complaints}, of all tests whose name has the name of a new file."""
     house = tmp_path_factory.mktemp("house")
     for part in ("mbsgd_core", "assets", "pages", "tests", ".streamlit"):

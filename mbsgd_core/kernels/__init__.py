@@ -13,7 +13,6 @@ import numpy as np
 from mbsgd_core.kernels.ready import DTYPES, ask_for, is_possible, is_ready, look_again
 from mbsgd_core.random import key
 from mbsgd_core.samplers.base import Sampler
-from mbsgd_core.samplers.reshuffle import Reshuffle
 
 
 def load() -> None:
@@ -43,7 +42,7 @@ def descent_for(total: Any, rule: Any, schedule: Any, dtype: str) -> Any:
 
 def visits(sampler: Sampler, seed: int, runs: int, epoch: int, end: int, samples: int) -> np.ndarray:
     """Every run's visits in the epochs from `epoch` to `end`, end to end: (R, E samples)."""
-    if isinstance(sampler, Reshuffle) and any(map(is_ready, DTYPES)):
+    if sampler.permutes_anew and any(map(is_ready, DTYPES)):
         from mbsgd_core.kernels.shuffle import permutations
 
         orders = np.empty((runs, end - epoch, samples), dtype=np.int64)
