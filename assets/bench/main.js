@@ -21,6 +21,8 @@ import { viewQuery } from "./view.js";
 const NARROW = 520; // px, as in the style
 const REST = 200; // ms the cursor must rest before the server is asked about it
 const READ = 100; // ms between two changes of the numbers while it plays or is dragged: faster, nobody can read them
+const LIVE = 1; // s: a run that takes longer is made again when the hand lets go, or rests for
+const HOLD = 600; // ms
 const FRESH = 5000; // ms in which a picture that has come plays by itself
 
 class Bench {
@@ -39,6 +41,8 @@ class Bench {
     this.later = 0; // timer of their next change
     this.rest = 0; // timer of the cursor
     this.asked = ""; // the newest question about it
+    this.held = null; // an edit of a run that takes long, until the hand lets go
+    this.hold = 0; // timer of it
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.channel = new Channel(ownerOf(tabStorage(), window), this, (...request) => fetch(...request));
     this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
@@ -85,6 +89,7 @@ class Bench {
     this.root.addEventListener("transitionend", (event) => {
       if (event.target === this.root) this.retheme();
     });
+    window.addEventListener("pointerup", () => this.letGo());
     new ResizeObserver(() => this.resize()).observe(this.root);
   }
 
@@ -131,7 +136,7 @@ class Bench {
     return this.still.matches;
   }
   get dragging() {
-    return this.channel.dragging;
+    return Boolean(this.held) || this.channel.dragging;
   }
 
   change(news) {
@@ -286,8 +291,19 @@ class Bench {
       this.timeline.pause(); // the whole paths are shown at once
       this.seek(this.end);
     }
-    this.channel.edit(kind, edit);
+    clearTimeout(this.hold);
+    this.held = () => this.channel.edit(kind, edit);
+    if (this.header.status.estimate > LIVE) this.hold = setTimeout(() => this.letGo(), HOLD);
+    else this.letGo();
     this.changed();
+  }
+
+  /** The hand has let go of a knob: what takes long is asked for now. */
+  letGo() {
+    clearTimeout(this.hold);
+    const { held } = this;
+    this.held = null;
+    held?.();
   }
 
   /** A click on a surface: a new common start. */
@@ -329,6 +345,8 @@ class Bench {
   /** Looks in another way: other panels, axes, tab or speed. */
   changeView(news) {
     this.change({ view: { ...this.view, ...news } });
+    const had = this.header?.shown ?? [];
+    if (news.panels?.some((name) => !had.includes(name))) this.channel.again();
     this.tabs.update();
     this.invalidate();
     const { shown, panels } = this.header ?? {};
@@ -368,7 +386,7 @@ class Bench {
   /** Says on the root element what goes on, for who watches from outside. */
   changed() {
     const { picture, connection, stale } = this.state;
-    const awaited = picture !== this.painted || !this.channel.idle;
+    const awaited = picture !== this.painted || Boolean(this.held) || !this.channel.idle;
     const told = {
       seq: this.channel.seq,
       painted: this.painted?.header.seq ?? -1,

@@ -14,8 +14,8 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import evaluation, verdict
 from mbsgd_core.measures.diagnosis import bottomless
 from mbsgd_core.measures.lane_report import lane_report
+from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.panels import data, first_panels, learned, panels
-from mbsgd_core.measures.plane import Window
 from mbsgd_core.measures.surface import GRID, DrawnSurface
 from mbsgd_core.measures.truth import Truth, truth
 from mbsgd_core.problems.models.base import DataProblem
@@ -70,7 +70,7 @@ def report(
     if scene is not None:
         points |= {f"scene/{name}": values for name, values in scene.arrays.items()}
     return {
-        "key": _key(experiment, None if whole is None else whole.view),
+        "key": _key(experiment),
         "problem": _problem(experiment, whole, known),
         "data": rows_behind,
         "scene": scene,
@@ -99,8 +99,14 @@ def _target(experiment: Experiment, lanes: Sequence[LaneProgress], known: Truth)
     return verdict.target([lane.trace for lane in lanes], known.value)
 
 
-def _key(experiment: Experiment, view: Window | None) -> str:
-    what = [experiment.problem.model_dump(mode="json"), experiment.seed, view]
+def _key(experiment: Experiment) -> str:
+    """Changes when zoom and cursor are to begin anew: with the problem, and with a start that widens its window."""
+    problem, own = experiment.problem, experiment.problem.window(experiment.seed)
+    start = start_of(experiment) if own is not None else None
+    if own is not None and start is not None:
+        x0, x1, y0, y1 = own
+        start = None if x0 <= start[0] <= x1 and y0 <= start[-1] <= y1 else start
+    what = [problem.model_dump(mode="json"), experiment.seed, start]
     return hashlib.blake2b(json.dumps(what).encode(), digest_size=8).hexdigest()
 
 
