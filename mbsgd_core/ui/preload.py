@@ -11,8 +11,10 @@ def preload() -> str:
     plotly.js is only fetched: running it takes so long that the bench draws its first picture before. The page may be
     hosted below a sub-path: it is found from where Streamlit's own entry script came from.
     """
-    modules = json.dumps(sorted(str(file.relative_to(files.BENCH)) for file in files.BENCH.rglob("*.js")))
-    styles = json.dumps(sorted(file.name for file in files.BENCH.glob("*.css")))
+    modules, styles = (
+        json.dumps(sorted(str(file.relative_to(files.BENCH)) for file in files.BENCH.rglob(kind)))
+        for kind in ("*.js", "*.css")
+    )
     return f"""
 const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
 const base = root + "{files.BASE}/bench";

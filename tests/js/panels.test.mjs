@@ -87,7 +87,7 @@ test("lanes share a panel in the overlay where they can; the fit beside each lan
 
 test("panels stand in rows that are equally long", () => {
   assert.deepEqual(
-    [[3, 680], [4, 680], [4, 800], [6, 680], [3, 366], [1, 100], [3, 0]].map(([n, width]) => columnsFor(n, width)),
+    [[3, 680], [4, 640], [4, 800], [6, 560], [3, 300], [1, 100], [3, 0]].map(([n, width]) => columnsFor(n, width)),
     [3, 2, 4, 3, 1, 1, 3],
   );
 });

@@ -70,7 +70,7 @@ export function boundary() {
       context.stroke();
     }
     const rows = arrays.batch_rows?.data[0];
-    write(caption, rows ? `Ringed: the last batch, ${text.plural(rows, "row")} of ${text.count(scene.rows.all)}.` : "");
+    write(caption, rows ? `Ringed: last batch, ${text.count(rows)} of ${text.count(scene.rows.all)} rows` : "");
     context.fillStyle = theme.soft;
     context.font = `10px ${theme.font}`;
     context.textAlign = "left";

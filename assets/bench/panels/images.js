@@ -26,7 +26,7 @@ export function images() {
         bitmaps: Array.from({ length: count }, (_, i) => bitmap(data, i * tall * wide, tall, wide, paper)),
       };
     canvas.setAttribute("aria-label", `${lane.summary} The first ${count} test images.`);
-    const columns = width >= 12 * CELL ? 12 : 8;
+    const columns = width >= 12 * CELL ? 12 : width >= 5 * CELL ? 8 : 6;
     const cell = Math.min(CELL, Math.floor(width / columns));
     const size = Math.min(cell - 6, 44);
     const rowHeight = size + 19;

@@ -14,7 +14,8 @@ import { createPaths } from "./path.js";
 import { frameAt } from "./replay.js";
 
 const ROOMY = 1100; // px of the window; below, all lanes share one panel until the person says otherwise
-const LEAST = 180; // px a lane's panel needs beside others
+const LEAST = 150; // px a lane's panel needs beside others
+const PAIRED = 180; // ... and beside a panel of all lanes; else both show all lanes
 const GAP = 16; // px between two
 
 /** What a panel can show: its name on the switch, how it is made, and whether several lanes fit into one. */
@@ -61,9 +62,10 @@ export function groupsOf(shown, lanes, overlay, picked) {
  *
  * @param {number} panels How many there are.
  * @param {number} width Of all of them, in px; 0 where nobody knows yet.
+ * @param {number} least What one needs, in px.
  */
-export function columnsFor(panels, width) {
-  const most = width ? Math.max(1, Math.floor((width + GAP) / (LEAST + GAP))) : panels;
+export function columnsFor(panels, width, least = LEAST) {
+  const most = width ? Math.max(1, Math.floor((width + GAP) / (least + GAP))) : panels;
   return Math.ceil(panels / Math.ceil(panels / most));
 }
 
@@ -100,7 +102,7 @@ export function createPanels(bench) {
     const lanes = bench.lanes.length;
     if (lanes < 2 || bench.view.layout) return lanes > 1 && bench.view.layout === "overlay";
     const pair = shown().length > 1; // then a panel of all lanes stands in the same row
-    return window.innerWidth < ROOMY || (pair && columnsFor(lanes + 1, element.clientWidth) <= lanes);
+    return window.innerWidth < ROOMY || (pair && columnsFor(lanes + 1, element.clientWidth, PAIRED) <= lanes);
   }
 
   /** Lays the lanes' panels out in rows. */

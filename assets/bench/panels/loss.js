@@ -90,8 +90,8 @@ export function createLoss(bench) {
     const positive = (values) => !values || values.every((y) => !(y <= 0));
     const automatic =
       bench.lanes.every((lane) => positive(lane.loss) && positive(lane.testLoss)) &&
-      !(target?.loss <= 0) &&
-      !(problem.optimal_value < 0);
+      (target?.loss ?? 1) > 0 &&
+      (problem.optimal_value ?? 0) >= 0;
     logY.input.checked = bench.view.log_y ?? automatic;
     logX.input.checked = bench.view.log_x ?? false;
     excess.input.checked = bench.view.excess ?? false;
