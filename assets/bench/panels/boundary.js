@@ -2,7 +2,7 @@
  * of the last batch ringed. */
 
 import { fresh, h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { traceMarker } from "../theme.js";
 
 // Two cues a class: colour and marker. Kept apart from the lanes' colours.

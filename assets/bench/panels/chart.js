@@ -2,7 +2,7 @@
 
 import { CLOCKS, span, times } from "../clock.js";
 import { fresh, h, sheet } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { traceMarker } from "../theme.js";
 import { curveLayout } from "./axes.js";
 import { drawCurves } from "./curves.js";

@@ -1,7 +1,7 @@
 /** The confusion matrix: rows are the truth, columns what the model says; the diagonal is right. */
 
 import { fresh, h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 
 const RIGHT = "#009E73";
 const WRONG = "#D55E00";

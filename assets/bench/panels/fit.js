@@ -2,7 +2,7 @@
 
 import { fresh, h, sheet } from "../dom.js";
 import { batchAt, isFull } from "../payload.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { dashOf, traceMarker } from "../theme.js";
 
 const PAD = { left: 42, right: 12, top: 6, bottom: 34 };

@@ -1,7 +1,7 @@
 /** Test images with what the model takes them for, and the last batch. */
 
 import { fresh, h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { bitmap, paper } from "./bitmap.js";
 
 const RIGHT = "#009E73";

@@ -1,7 +1,7 @@
 /** The lanes' panels: a region a lane, or all lanes in one panel; a switch for what the panels show. */
 
 import { h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { swatch } from "../theme.js";
 import { boundary } from "./boundary.js";
 import { confusion } from "./confusion.js";

@@ -1,7 +1,7 @@
 /** The curves of all lanes: train loss, test loss, test accuracy; all side by side where there is room, else one. */
 
 import { h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { createChart, CURVES } from "./chart.js";
 
 const ROOM = 290; // px a chart needs beside others

@@ -1,7 +1,7 @@
 /** What each lane occupies: bytes by what they are for, as bars on a common scale. */
 
 import { h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { swatch } from "../theme.js";
 
 // Greys and blues of their own: lanes have their colours, parts have shades and their names.

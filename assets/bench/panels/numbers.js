@@ -1,7 +1,7 @@
 /** What is predicted against what is true: a perfect model has all points on the line. What lies outside is counted. */
 
 import { fresh, h, write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 import { traceMarker } from "../theme.js";
 import { reach } from "./fit.js";
 

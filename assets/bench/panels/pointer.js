@@ -1,7 +1,7 @@
 /** The pointer over a panel: a click is a new start, hovering tells the loss there. */
 
 import { write } from "../dom.js";
-import * as text from "../text.js";
+import * as text from "../format.js";
 
 const STILL = 4; // px: a pointer that moved further was dragging or zooming
 const DOUBLE = 250; // ms: in a zoomed panel a click waits, for it may become a double click
