@@ -78,7 +78,8 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
     if made < planned:
         return Badge("running", f"{count(made)} of {count(planned)} updates are made.")
-    constant = "" if end.kind == "falling" else _constant(about.experiment, learned or _learned(about))
+    there = end.excess is not None and end.excess <= SHARE
+    constant = "" if there or end.kind == "falling" else _constant(about.experiment, learned or _learned(about))
     if constant:
         return Badge("flat", constant, _rate(about, about.rate / 10))
     if end.kind == "swinging":

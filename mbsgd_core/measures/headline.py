@@ -145,9 +145,9 @@ def _nobody(rows: Sequence[Row], order: Sequence[int]) -> Headline:
     if len(names) == 1 and (name := names.pop()) not in ("running", "settled"):
         who = rows[order[0]].label if len(order) == 1 else _who(rows, order)
         opening += f": {who} {'is' if len(order) == 1 else 'are'} {name}"
-    equal = [i for i in order if number(rows[i].final_loss) == number(rows[order[0]].final_loss)]
-    lowest = f"the lowest loss is {number(rows[order[0]].final_loss)}, by {listed([rows[i].label for i in equal])}"
-    return Headline(f"{opening}; {lowest}.{_shared_remedy(rows, order)}", None)
+    lowest = number(rows[order[0]].final_loss)
+    equal = [rows[i].label for i in order if number(rows[i].final_loss) == lowest]
+    return Headline(f"{opening}; the lowest loss is {lowest}, by {listed(equal)}.{_shared_remedy(rows, order)}", None)
 
 
 def _standing(rows: Sequence[Row], order: Sequence[int], by: str) -> Headline:
