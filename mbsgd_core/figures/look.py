@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mbsgd_core.experiment import Lane
+from mbsgd_core.format import setting
 from mbsgd_core.knobs import Item
 from mbsgd_core.registry import name_of
 
@@ -75,7 +76,7 @@ def describe(lane: Lane, samples: int) -> str:
     if size < samples:
         batch += f" of {samples:,}"
     rule = " + ".join([type(lane.rule).__name__, *_changes(lane.rule)])
-    rate = f"rate {lane.schedule.learning_rate:.4g}"
+    rate = f"rate {setting(lane.schedule.learning_rate)}"
     schedule = name_of(lane.schedule)
     if schedule != "constant":
         changes = [c for c in _changes(lane.schedule) if not c.startswith("learning rate")]
@@ -94,7 +95,7 @@ def _changes(item: Item, *without: str) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return setting(value) if isinstance(value, float) else str(value)
 
 
 def _words(name: str) -> str:

@@ -9,7 +9,7 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import count, number, point, share
 from mbsgd_core.measures import evaluation, learning, stability
-from mbsgd_core.measures.ending import SHARE, Ending, ending
+from mbsgd_core.measures.ending import GROWTH, SHARE, Ending, ending
 from mbsgd_core.measures.limits import Limits, limits_at, network_limits, rate_limits, start_of
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import Frame
@@ -19,6 +19,7 @@ from mbsgd_core.types import Trace
 
 SAME = 0.02  # of the truth's spread: predictions that spread less are one value for every row
 FAR = 10  # times the start's size, below it: a run that was lost there has fallen out of the surface
+SPARE = 2  # times the rate that a slow lane's pace asks for: gentler directions are still to come
 GAIN = 1.5  # a rate that is less than so many times the old one is no remedy for a slow lane
 MOMENTUM = 0.9  # what is tried where the rate cannot be raised, and where momentum is higher
 CALMER = (0.05, 0.5)  # times the rate: a remedy against swinging stays within
@@ -70,6 +71,12 @@ def bottomless(experiment: Experiment) -> bool:
 def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
     """The badge of a lane whose losses are finite."""
     made, planned = int(about.trace.update[-1]), about.experiment.updates(about.lane)
+    calm = end.kind in ("swinging", "resting") or (end.kind == "growing" and end.last < GROWTH * end.first)
+    there = end.excess is not None and end.excess <= SHARE
+    if calm and made == planned and not there:
+        constant = _constant(about.experiment, learned or _learned(about))
+        if constant:
+            return Badge("flat", constant, _rate(about, about.rate / 10))
     if end.kind == "growing":
         why, remedy = _advice(about, about.rate)
         return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
@@ -78,9 +85,6 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
     if made < planned:
         return Badge("running", f"{count(made)} of {count(planned)} updates are made.")
-    constant = "" if end.kind == "falling" else _constant(about.experiment, learned or _learned(about))
-    if constant:
-        return Badge("flat", constant, _rate(about, about.rate / 10))
     if end.kind == "swinging":
         return _swinging(about, end)
     if end.kind == "falling":
@@ -130,8 +134,8 @@ def _swinging(about: _Lane, end: Ending) -> Badge:
         why = f"{swing}: momentum {number(momentum)} carries it past the minimum again and again."
         calmer = MOMENTUM if momentum > MOMENTUM else momentum / 2
         return Badge("bouncing", why, Remedy.of("momentum", calmer))
-    least, most = CALMER  # the swing of noisy batches is about proportional to the rate
-    factor = most if not end.excess else float(np.clip(SHARE / (2 * end.excess), least, most))
+    least, most = CALMER  # noise is about proportional to the rate, and swings to a few times its mean
+    factor = most if not end.excess else float(np.clip(SHARE / (4 * end.excess), least, most))
     noise = f"the noise of batches of {count(size)}" if size < samples else "a step from side to side of the valley"
     why = f"{swing}: at rate {number(float(about.trace.learning_rate[-1]))}, {noise} does not die out."
     return Badge("bouncing", why, _rate(about, about.rate * factor))
@@ -143,7 +147,7 @@ def _slow(about: _Lane, end: Ending) -> Badge:
     if end.budgets:
         budgets = "100 times this budget or more" if end.budgets > 100 else f"{number(end.budgets)} times this budget"
         why += f", and would need {budgets} to come within {share(SHARE)} of the start's excess"
-    wish = about.rate * float(np.clip(end.budgets or 10, GAIN, 1e6))
+    wish = about.rate * float(np.clip(SPARE * (end.budgets or 5), GAIN, 1e6))
     if about.limits is not None:
         wish = min(wish, about.limits.rate / 2)
     if wish >= GAIN * about.rate:
@@ -157,7 +161,7 @@ def _slow(about: _Lane, end: Ending) -> Badge:
 def _at_rest(about: _Lane, end: Ending) -> str:
     now, ends = float(about.trace.learning_rate[-1]), f"The loss ends at {number(end.last)}"
     if end.excess is None:
-        return f"The loss has come to rest at {number(end.last)}. {_by_the_limit(about)}"
+        return f"The loss levels off at {number(end.last)}. {_by_the_limit(about)}"
     if end.excess <= SHARE:
         return f"{ends}, within {share(SHARE)} of the start's excess. {_by_the_limit(about)}"
     if now < SHARE * about.rate:

@@ -54,7 +54,7 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
     spent, missing = amount(clock, cost[best]), [rows[i].label for i in order if i not in cost]
     level = _level(clock, rows, order)
     if level and len(order) > 1:
-        return Headline(f"By {clock} {level}.{_contrast(clock, rows, order, None)}", None)
+        return Headline(f"By {clock} {level}.{_contrast(clock, rows, order, [])}", None)
     if len(rows) == 1:
         text = f"{rows[best].label} reaches the target after {spent}"
     elif len(arrived) == 1:
@@ -63,17 +63,16 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
     elif len(tied) > 1:
         others = [f", {rows[i].label} after {amount(clock, cost[i])}" for i in arrived if i not in tied][:1]
         text = f"By {clock} {listed([rows[i].label for i in tied])} tie: {spent} to the target{''.join(others)}"
-        best = -1
     else:
         second = arrived[1]
         against = amount(clock, cost[second]) if clock == "seconds" else amount(clock, cost[second]).split()[0]
         text = f"By {clock} {rows[best].label} is first to the target ({spent}; {rows[second].label} {against})"
-    if best >= 0:
+    if len(tied) == 1:
         text += _price(rows, order, best)
     if missing and len(arrived) > 1:
         does = "does" if len(missing) == 1 else "do"
         text += f"; {listed(missing)} {does} not reach it{' yet' if _running(rows, order) else ''}"
-    return Headline(f"{text}.{_contrast(clock, rows, order, best)}", best if best >= 0 else None)
+    return Headline(f"{text}.{_contrast(clock, rows, order, tied)}", best if len(tied) == 1 else None)
 
 
 def _level(clock: str, rows: Sequence[Row], order: Sequence[int]) -> str:
@@ -103,7 +102,7 @@ def _price(rows: Sequence[Row], order: Sequence[int], winner: int) -> str:
     return f", but {ends}{other}" if behind else ""
 
 
-def _contrast(clock: str, rows: Sequence[Row], order: Sequence[int], winner: int | None) -> str:
+def _contrast(clock: str, rows: Sequence[Row], order: Sequence[int], winners: Sequence[int]) -> str:
     """What another clock says, where that is something else, and why: " By updates both are nearly level: ..."."""
     other = "epochs" if clock == "updates" else "updates"
     costs = {i: found.by(other) for i in order if (found := rows[i].to_target) is not None}
@@ -112,8 +111,8 @@ def _contrast(clock: str, rows: Sequence[Row], order: Sequence[int], winner: int
     first = min(costs, key=lambda i: costs[i])
     level = _level(other, rows, order)
     if level:
-        said = f" By {other} {level.split(':')[0]}" if winner is not None else ""
-    elif first != winner:
+        said = f" By {other} {level.split(':')[0]}" if winners else ""
+    elif first not in winners:
         said = f" By {other} {rows[first].label} is first ({amount(other, costs[first])})"
     else:
         said = ""
@@ -145,9 +144,9 @@ def _nobody(rows: Sequence[Row], order: Sequence[int]) -> Headline:
     if len(names) == 1 and (name := names.pop()) not in ("running", "settled"):
         who = rows[order[0]].label if len(order) == 1 else _who(rows, order)
         opening += f": {who} {'is' if len(order) == 1 else 'are'} {name}"
-    equal = [i for i in order if number(rows[i].final_loss) == number(rows[order[0]].final_loss)]
-    lowest = f"the lowest loss is {number(rows[order[0]].final_loss)}, by {listed([rows[i].label for i in equal])}"
-    return Headline(f"{opening}; {lowest}.{_shared_remedy(rows, order)}", None)
+    lowest = number(rows[order[0]].final_loss)
+    equal = [rows[i].label for i in order if number(rows[i].final_loss) == lowest]
+    return Headline(f"{opening}; the lowest loss is {lowest}, by {listed(equal)}.{_shared_remedy(rows, order)}", None)
 
 
 def _standing(rows: Sequence[Row], order: Sequence[int], by: str) -> Headline:
@@ -158,7 +157,7 @@ def _standing(rows: Sequence[Row], order: Sequence[int], by: str) -> Headline:
     others = ", ".join(f"{rows[i].label} {said[i]}" for i in order if i not in level)
     others = f", {others}" if others else ""
     so_far = " so far" if _running(rows, order) else ""
-    flat = [i for i in order if rows[i].diagnosis.badge.name == "flat"]
+    flat = [i for i in sorted(order) if rows[i].diagnosis.badge.name == "flat"]
     if len(order) == 1:
         text = f"{rows[order[0]].label} has a {METRICS[by]} of {said[order[0]]}{so_far}."
     elif len(level) == 1:

@@ -97,6 +97,7 @@ def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
     columns = [column for column in _COLUMNS if any(_value(row, column.key) is not None for row in rows)]
     if aimed:
         columns += [Column(f"{clock}_to_target", f"to target, {clock}", goal.text if goal else "") for clock in CLOCKS]
+    columns += _WORDS
     return Verdict(
         ranking=orders,
         headline={clock: headline(clock, rows, orders[clock], None if aimed else by) for clock in CLOCKS},
@@ -151,6 +152,7 @@ _COLUMNS = (
     Column("test_accuracy", "test accuracy", "Share of the test rows that are right"),
     Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
 )
+_WORDS = (Column("badge", "how it ended", "What became of the lane"), Column("why", "why", "The reason, measured"))
 
 
 def _value(row: Row, key: str) -> float | None:
@@ -167,7 +169,15 @@ _WRITTEN: dict[str, Callable[[float | None], str]] = {
 }  # fmt: skip
 
 
+_BADGE: dict[str, Callable[[Row], str]] = {
+    "badge": lambda row: row.diagnosis.badge.name,
+    "why": lambda row: row.diagnosis.badge.text,
+}
+
+
 def _cell(row: Row, key: str) -> str:
+    if key in _BADGE:
+        return _BADGE[key](row)
     value = _value(row, key)
     if not key.endswith("_to_target"):
         return _WRITTEN.get(key, steady)(value)
@@ -176,7 +186,7 @@ def _cell(row: Row, key: str) -> str:
 
 def _best(rows: Sequence[Row], key: str) -> int | None:
     """The one lane that is best in a column; None where none is, or where the best are written alike."""
-    if key in CLOCKS or key == "noise":
+    if key in (*CLOCKS, "noise", *_BADGE):
         return None
     sign = -1 if key == "test_accuracy" else 1
     found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}

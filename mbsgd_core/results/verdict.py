@@ -85,7 +85,7 @@ class Row(NamedTuple):
     @property
     def lost(self) -> bool:
         """Whether it has no end that could be ranked."""
-        return self.final_loss is None or self.diagnosis.badge.name in ("diverged", "escaping")
+        return self.final_loss is None or self.diagnosis.badge.name == "escaping"
 
 
 class Target(NamedTuple):

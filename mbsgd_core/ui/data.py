@@ -4,6 +4,7 @@ import streamlit as st
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.images import montage
+from mbsgd_core.format import setting
 from mbsgd_core.problems.datasets.base import Dataset, Table
 from mbsgd_core.ui.fits import standardisation
 from mbsgd_core.ui.tables import table
@@ -25,7 +26,7 @@ def data(experiment: Experiment) -> None:
     rows = problem.columns(experiment.seed)
     names = [*rows.features[:COLUMNS], rows.target]
     shown = [
-        [*(f"{v:.4g}" for v in x[:COLUMNS]), _value(y, rows)] for x, y in zip(rows.x[:ROWS], rows.y[:ROWS], strict=True)
+        [*(setting(v) for v in x[:COLUMNS]), _value(y, rows)] for x, y in zip(rows.x[:ROWS], rows.y[:ROWS], strict=True)
     ]
     table("The first rows, in original units", names, shown)
     if len(rows.features) > COLUMNS:
@@ -48,4 +49,4 @@ def _images(table: Table, dataset: Dataset) -> None:
 
 
 def _value(y: float, rows: Table) -> str:
-    return str(rows.classes[int(y)]) if rows.classes else f"{y:.4g}"
+    return str(rows.classes[int(y)]) if rows.classes else setting(y)

@@ -10,6 +10,7 @@ import streamlit as st
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures import look
+from mbsgd_core.format import number
 from mbsgd_core.jobs import surveys
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.results.run import LaneProgress
@@ -109,7 +110,7 @@ def _draw_landscape(experiment: Experiment, lanes: tuple[LaneProgress, ...], fou
     if len(found.paths) != len(labels):
         return
     st.caption(found.text)
-    ends = ", ".join(f"{label} {losses[-1]:.3g}" for label, losses in zip(labels, found.path_losses, strict=True))
+    ends = ", ".join(f"{label} {number(losses[-1])}" for label, losses in zip(labels, found.path_losses, strict=True))
     alt = f"The loss in a plane, with the paths of {', '.join(labels)} in it. True losses at the end: {ends}."
     st.plotly_chart(figures.landscape(found, labels, looks), key="landscape_figure", config=QUIET, alt=alt)
     st.caption(
@@ -130,7 +131,7 @@ def _draw_instruments(experiment: Experiment, readings: list[surveys.Reading]) -
         known = [reading for reading in readings if np.isfinite(getattr(reading, name)) and reading.lane < len(labels)]
         if known:
             last = {reading.lane: getattr(reading, name) for reading in known}
-            ends = ", ".join(f"{labels[i]} {value:.3g}" for i, value in sorted(last.items()))
+            ends = ", ".join(f"{labels[i]} {number(value)}" for i, value in sorted(last.items()))
             st.caption(f"{title}. At the end: {ends}.")
             figure = figures.instrument(known, name, lanes, edge=name == "sharpness")
             st.plotly_chart(figure, key=f"figure_{name}", config=QUIET, alt=f"{title}. At the end: {ends}.")

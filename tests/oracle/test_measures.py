@@ -14,8 +14,8 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import noise, plane, scale, stability
-from mbsgd_core.measures.diagnosis import rate_limits
-from mbsgd_core.measures.picture import start_noise
+from mbsgd_core.measures.lane_report import start_noise
+from mbsgd_core.measures.limits import rate_limits
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.sgd import SGD
 
