@@ -309,8 +309,6 @@ export class Bench {
   /** Looks in another way: other panels, axes, tab or speed. */
   changeView(news) {
     this.change({ view: { ...this.view, ...news } });
-    const had = this.header?.shown ?? [];
-    if (news.panels?.some((name) => !had.includes(name))) this.channel.again();
     this.tabs.update();
     this.invalidate();
     const { shown, panels } = this.header ?? {};

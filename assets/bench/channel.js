@@ -94,11 +94,6 @@ export class Channel {
     this.open();
   }
 
-  /** Asks for the picture once more: other panels are to be in it. */
-  again() {
-    if (this.run && !this.untold) this.follow({ ...this.run, go: false });
-  }
-
   /** Starts a run that waits for it, or goes on with one that pauses or was lost. */
   go() {
     if (this.run) this.follow({ ...this.run, go: true });
