@@ -28,6 +28,7 @@ from mbsgd_core.registry import first_error, name_of
 from mbsgd_core.texts import fit, parse, shown, write
 
 PAGE_CHARACTERS, PAGE_PARAMETERS = 64_000, 2_000  # a longer link is none that this page made
+VIEW = "view."  # begins what a link says about how its experiment is shown: see view.py
 NOTICES = 12  # more are counted, not listed
 
 
@@ -50,7 +51,12 @@ def to_query(experiment: Experiment) -> str:
         >>> to_query(e)[:40], from_query(to_query(e))[0] == e
         ('v=1&problem=quadratic&problem.samples=64', True)
     """
-    return urlencode(list(_flat(experiment, "v", "")), quote_via=quote, safe="[],:")
+    return urlencode(flat(experiment), quote_via=quote, safe="[],:")
+
+
+def flat(experiment: Experiment) -> list[tuple[str, str]]:
+    """The parameters of the link, as (name, text)."""
+    return list(_flat(experiment, "v", ""))
 
 
 def from_query(
@@ -65,7 +71,7 @@ def from_query(
         query: a whole address, a query string, or its parameters.
         page: keep to the page's tighter limits; refuse links of absurd size, and texts that could mislead.
         fallback: stands in for what the link does not say or what cannot be read; without it that is an error.
-        ignore: parameters that somebody else reads. Streamlit's embed and embed_options always are.
+        ignore: parameters that somebody else reads. Streamlit's embed and embed_options and the view's always are.
 
     Returns:
         (experiment, notices): each a sentence.
@@ -87,9 +93,9 @@ def from_query(
         text = f"given {experiment.budget.amount}; {fitting.budget.amount} is used, the most that the page runs."
         notices.append(Notice("budget.amount", text))
         experiment = fitting
-    known = [key for key, _ in _flat(experiment, "v", "")]
+    known = [key for key, _ in flat(experiment)]
     for key in values:
-        if key in reader.read or key in ignore or key == "embed" or key.startswith("embed_"):
+        if key in reader.read or key in ignore or key == "embed" or key.startswith(("embed_", VIEW)):
             continue
         near = difflib.get_close_matches(key[:80], known, 1) if len(notices) < NOTICES else []
         hint = f" Did you mean {near[0]}?" if near else ""

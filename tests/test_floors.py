@@ -19,7 +19,7 @@ FLOORS = {
     **dict.fromkeys(["experiment", "axes"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),
-    **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
+    **dict.fromkeys(["share", "view", "catalogue", "jobs", "figures", "export"], 5),
     **dict.fromkeys(["ui", "cli", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }

@@ -10,7 +10,10 @@ from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import name_of
 from mbsgd_core.ui import frame, surveys
 from mbsgd_core.ui.data import data
+from mbsgd_core.ui.fetch import fetch_box
 from mbsgd_core.ui.fits import original_fits
+from mbsgd_core.ui.known import known
+from mbsgd_core.ui.problem import put_dataset
 from mbsgd_core.ui.tables import table
 from mbsgd_core.ui.work import runner
 
@@ -19,8 +22,10 @@ _PARTS = ("sampler", "rule", "schedule")
 
 def below(experiment: Experiment) -> None:
     """Draw it; closed boxes cost nothing."""
+    missing = st.container()
     boxes: dict[str, tuple[str, Callable[[Experiment], None]]] = {
-        "box/differences": ("What differs between the lanes", differences)
+        "box/differences": ("What differs between the lanes", differences),
+        "box/known": ("What is known", known),
     }
     if isinstance(experiment.problem, DataProblem):
         boxes |= {
@@ -36,6 +41,9 @@ def below(experiment: Experiment) -> None:
         if box.open:
             with box:
                 draw(experiment)
+    if isinstance(experiment.problem, DataProblem):
+        with missing:
+            fetch_box(experiment.problem.dataset, put_dataset)
 
 
 def _fits(experiment: Experiment) -> None:

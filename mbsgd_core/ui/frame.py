@@ -57,13 +57,16 @@ def begin(name: str) -> None:
     st.set_page_config(f"{name} · Mini-Batch SGD Lab", str(ROOT / "assets" / "icon.svg"), layout="wide")
     st.html(_STYLE)
     script("history", _HISTORY)
+    state = st.session_state
+    state["entered"], state["page"] = state.get("page") != name, name
     if embedded():
         st.html("<style>[data-testid=stSidebar], [data-testid=stSidebarCollapsedControl] {display: none}</style>")
         return
-    links = st.session_state.get("links", {})  # what is in hand there: going there is one step in the browser's history
     with st.sidebar:
         for title, file in pages().items():
-            st.page_link(file, label=title, query_params=None if title == name else links.get(title))
+            # With all that is in hand there, so that going there is one step in the browser's history.
+            link = state.get("written") if title == HOME != name else None
+            st.page_link(file, label=title, query_params=link)
         st.divider()
 
 

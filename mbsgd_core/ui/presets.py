@@ -1,6 +1,6 @@
-"""The lessons on the tiles (floor 6): one experiment each.
+"""The lessons (floor 6): one experiment each, in one order, in chapters.
 
-assets/presets/*.json belong to the home page, those in a folder there to the page of that name.
+A lesson is a file below assets/presets; its name is its path there without the ending.
 """
 
 import json
@@ -8,34 +8,51 @@ from functools import cache
 from typing import Any
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.ui.frame import HOME, ROOT
+from mbsgd_core.ui.frame import ROOT
 
 FOLDER = ROOT / "assets" / "presets"
+OTHERS = "More lessons"  # the chapter of those that name none
 
 
 @cache
-def all_presets(page: str = HOME) -> dict[str, dict[str, Any]]:
-    """A page's presets by name: {"title", "lesson", "look_for", "clock", "experiment"}, in the order of their files."""
-    files = sorted((FOLDER if page == HOME else FOLDER / page.lower()).glob("*.json"))
-    return {str(file.relative_to(FOLDER).with_suffix("")): json.loads(file.read_text("utf-8")) for file in files}
+def all_presets() -> dict[str, dict[str, Any]]:
+    """The presets by name: {"title", "chapter", "lesson", "look_for", "clock", "experiment", "claims"}, in order.
+
+    The chapters come in the order of their first files, those of a chapter in the order of theirs.
+    """
+    files = sorted(FOLDER.rglob("*.json"), key=lambda file: (len(file.parts), file.parts))
+    read = {file.relative_to(FOLDER).with_suffix("").as_posix(): json.loads(file.read_text("utf-8")) for file in files}
+    order = list(dict.fromkeys(preset.setdefault("chapter", OTHERS) for preset in read.values()))
+    return dict(sorted(read.items(), key=lambda item: order.index(item[1]["chapter"])))
 
 
-def like(experiment: dict[str, Any], page: str = HOME) -> dict[str, Any] | None:
+def chapters() -> dict[str, list[str]]:
+    """The names of each chapter's presets, by its title."""
+    found: dict[str, list[str]] = {}
+    for name, preset in all_presets().items():
+        found.setdefault(preset["chapter"], []).append(name)
+    return found
+
+
+@cache
+def experiment(name: str) -> Experiment:
+    """The experiment of a preset."""
+    return Experiment.model_validate(all_presets()[name]["experiment"])
+
+
+def like(values: dict[str, Any]) -> dict[str, Any] | None:
     """The preset that is this very experiment (as plain values), with its name; None if there is none."""
-    known = _values(page).items()
-    return next((preset | {"name": name} for name, preset in known if preset["values"] == experiment), None)
+    return next((all_presets()[name] | {"name": name} for name, known in _values().items() if known == values), None)
 
 
 @cache
-def _values(page: str) -> dict[str, dict[str, Any]]:
-    found = all_presets(page).items()
-    written = {name: Experiment.model_validate(preset["experiment"]) for name, preset in found}
-    return {name: preset | {"values": written[name].model_dump(mode="json")} for name, preset in found}
+def _values() -> dict[str, dict[str, Any]]:
+    return {name: experiment(name).model_dump(mode="json") for name in all_presets()}
 
 
-def first(page: str = HOME) -> dict[str, Any]:
+def first() -> Experiment:
     """What a visitor sees who brings no link."""
-    return next(iter(all_presets(page).values()))
+    return experiment(next(iter(all_presets())))
 
 
 @cache

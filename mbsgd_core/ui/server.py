@@ -8,9 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from mbsgd_core import share
-from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import compiling, slots
-from mbsgd_core.ui import channel, files, presets
+from mbsgd_core.ui import aliases, channel, files, presets
 from mbsgd_core.ui.work import runner
 
 STARTING = 20.0  # seconds
@@ -28,11 +27,12 @@ async def lifespan(_: object) -> AsyncIterator[None]:
 def _warm() -> None:
     importlib.import_module("mbsgd_core.ui.bench")
     importlib.import_module("pandas")  # Streamlit does so while it draws its first widget
-    first = Experiment.model_validate(presets.first()["experiment"])
+    first = presets.first()
+    presets.like({})  # reads all of them
     share.to_query(first)
     runner().submit("the server", first.to_json()).wait(STARTING)
 
 
 def routes() -> list[BaseRoute]:
     """The addresses that are not pages."""
-    return [*channel.routes(), *files.mounts()]
+    return [*aliases.routes(), *channel.routes(), *files.mounts()]

@@ -9,26 +9,23 @@ from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.ui import frame
 from mbsgd_core.ui.work import fetches
 
-REFRESH = 0.3  # seconds between two looks at a download
+WAIT = 0.3  # seconds between two looks at a download
 
 
 def fetch_box(dataset: Dataset, put: Callable[[Dataset], None]) -> None:
-    """What is missing of a data set; nothing where nothing is.
+    """What is missing of a data set; nothing where nothing is. Drawn last: a download is followed until its end.
 
     Args:
         dataset: the one in hand.
         put: takes another in its place.
     """
-    with st.container():  # its place is there also where nothing is missing, and belongs to no fragment
-        if dataset.missing:
-            _offer(dataset, put)
-
-
-def _offer(dataset: Dataset, put: Callable[[Dataset], None]) -> None:
+    if not dataset.missing:
+        return
     fetch = fetches().of(dataset)
     if fetch is not None and fetch.state == "running":
-        st.fragment(_watched, run_every=REFRESH)(fetch)
-        return
+        _follow(fetch)
+        st.session_state["take"] += 1  # the bench asks again
+        st.rerun()
     if fetch is not None and fetch.message:
         st.error(frame.plain(fetch.message))
     st.info(f"{dataset.title} is not on this server yet: {_size(dataset.missing)} to fetch, once for everybody.")
@@ -43,12 +40,12 @@ def _start(dataset: Dataset) -> None:
     fetches().start(dataset)
 
 
-def _watched(fetch: Fetch) -> None:
-    if fetch.state != "running":
-        st.rerun()
-    share = min(1.0, fetch.done / max(fetch.total, 1))
-    st.progress(share, f"Fetching: {_size(fetch.done)} of {_size(fetch.total)}")
+def _follow(fetch: Fetch) -> None:
     st.button("Stop fetching", on_click=fetch.cancel)
+    place = st.empty()
+    while not fetch.wait(WAIT):
+        part = min(1.0, fetch.done / max(fetch.total, 1))
+        place.progress(part, f"Fetching: {_size(fetch.done)} of {_size(fetch.total)}")
 
 
 def _size(count: int) -> str:
