@@ -6,8 +6,9 @@ import { h, loadPlotly } from "./dom.js";
 import { createHandles } from "./handles.js";
 import { createHeadline } from "./headline.js";
 import { createHolding } from "./holding.js";
-import { layout } from "./layout.js";
+import { layout, listen, place } from "./layout.js";
 import { createPage } from "./page.js";
+import { createPainter } from "./painter.js";
 import { createPanels } from "./panels/index.js";
 import { createLoss } from "./panels/loss.js";
 import { createMemory } from "./panels/memory.js";
@@ -19,11 +20,8 @@ import { createTabs } from "./tabs.js";
 import { readTheme } from "./theme.js";
 import { createTimeline } from "./timeline.js";
 import { createVerdict } from "./verdict.js";
-import { viewQuery } from "./view.js";
 
 const NARROW = 520; // px, as in the style
-const READ = 100; // ms between two changes of the numbers while it plays or is dragged: faster, nobody can read them
-const FRESH = 5000; // ms in which a picture that has come plays by itself
 
 export class Bench {
   /** @param owner the id that this tab alone knows. */
@@ -31,15 +29,8 @@ export class Bench {
     this.state = states.first();
     this.base = ""; // where these files lie
     this.Plotly = null;
-    this.ready = false; // a first frame was drawn
     this.theme = null;
     this.narrow = false;
-    this.frame = 0; // that was asked for
-    this.frames = 0; // drawn
-    this.painted = null; // the newest picture that was drawn
-    this.told = null; // the newest picture that was put into words
-    this.read = 0; // when the numbers changed last
-    this.later = 0; // timer of their next change
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.channel = new Channel(owner, this, (...request) => fetch(...request));
     this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
@@ -59,22 +50,10 @@ export class Bench {
       { name: "describe", label: "Describe", element: this.page.words },
     ]);
     this.questions = createQuestions(this);
+    this.painter = createPainter(this);
     this.holding = createHolding((kind, edit) => this.channel.edit(kind, edit));
     this.root.append(layout(this), this.page.bar);
-    this.listen();
-  }
-
-  listen() {
-    this.root.addEventListener("keydown", (event) => {
-      if (event.target.closest("input, select, textarea, summary, [role=tab], .mb-scroll")) return;
-      if (event.key === " " && event.target.closest("button")) return;
-      this.timeline.keys(event);
-    });
-    for (const name of ["pointerdown", "keydown"])
-      this.root.addEventListener(name, () => this.change({ touched: true }), true);
-    this.root.addEventListener("transitionend", (event) => {
-      if (event.target === this.root) this.retheme();
-    });
+    listen(this);
     new ResizeObserver(() => this.resize()).observe(this.root);
   }
 
@@ -117,6 +96,9 @@ export class Bench {
   get view() {
     return this.state.view;
   }
+  get ready() {
+    return this.painter.frames > 0;
+  }
   get reduced() {
     return this.still.matches;
   }
@@ -131,14 +113,9 @@ export class Bench {
   /** Shows the component in its place, and what the page asks for in it. */
   mount({ parentElement, base, root, setTriggerValue }, page) {
     this.base = base;
-    const moved = this.root.parentElement !== parentElement;
     const before = this.state.page;
     this.change(states.mounted(this.state, page));
-    if (moved) {
-      parentElement.append(this.root);
-      // A keyboard begins here and not at the top of the page, unless it is somewhere already.
-      if (document.activeElement === document.body && !page.embed) this.root.focus({ preventScroll: true });
-    }
+    const moved = place(this.root, parentElement, page);
     if (before?.link !== page.link) this.page.alarm("");
     if (moved || before?.theme !== page.theme) this.theme = readTheme(this.root, page);
     this.page.mounted();
@@ -168,7 +145,7 @@ export class Bench {
     this.timeline.update();
     this.handles.update();
     this.cursor.update();
-    if (!short) this.tell();
+    if (!short) this.painter.tell();
     const change = { newKey, newPicture: !samePicture(before, picture) };
     const painted = this.panels.update(change);
     this.loss.update(change);
@@ -196,11 +173,9 @@ export class Bench {
 
   /** Plays by itself: once on arrival of a picture, and after a click has moved the start. */
   begin() {
-    const { due, touched, clicked, short } = this.state;
     if (!this.Plotly || !this.header || this.header.status.state === "running") return;
-    const fresh = due !== null && !touched && performance.now() - due < FRESH;
-    if ((clicked || fresh) && !this.reduced && this.lanes.some((lane) => lane.records > 1)) this.timeline.start(true);
-    this.change({ due: null, clicked: clicked && !short && this.channel.dragging });
+    if (states.plays(this.state, performance.now()) && !this.reduced) this.timeline.start(true);
+    this.change({ due: null, clicked: false });
   }
 
   /** Moves the cursor to time t. A preview (hover) asks nobody about it. */
@@ -219,49 +194,12 @@ export class Bench {
     this.change(states.sought(this.state, this.at + time));
   }
 
-  /** Says in words and numbers what is shown. */
-  tell() {
-    const { picture } = this.state;
-    if (this.told === picture) return;
-    this.told = picture;
-    this.page.update();
-    this.headline.update();
-    this.verdict.update();
-    this.memory.update();
-    this.tabs.update();
-  }
-
-  /** Draws one frame now. */
   paint() {
-    const time = performance.now();
-    this.change({ legible: !(this.playing || this.short) || time - this.read > READ });
-    clearTimeout(this.later);
-    if (this.legible) {
-      this.read = time;
-      this.tell();
-    } else this.later = setTimeout(() => this.invalidate(), READ);
-    if (this.lanes.length) {
-      this.panels.draw();
-      this.timeline.draw();
-      this.loss.draw();
-      this.cursor.draw();
-    }
-    this.ready = true;
-    this.frames += 1;
-    if (this.painted === this.state.picture) return;
-    this.painted = this.state.picture;
-    this.changed();
-    const { seq } = this.header;
-    this.root.dispatchEvent(new CustomEvent("mbsgd:painted", { detail: { seq, frames: this.frames }, bubbles: true }));
+    this.painter.paint();
   }
 
-  /** Draws one frame soon; many calls make one frame. */
   invalidate() {
-    if (this.frame || this.playing || !this.state.picture) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      this.paint();
-    });
+    this.painter.invalidate();
   }
 
   pause() {
@@ -315,13 +253,6 @@ export class Bench {
     if (shown && news.panels?.some((name) => panels.includes(name) && !shown.includes(name))) this.channel.look();
   }
 
-  /** The link that brings back what is seen now. */
-  get address() {
-    const { clock, at, end, view } = this.state;
-    const query = viewQuery(view, clock, end ? at / end : 1);
-    return `${location.origin}${location.pathname}?${this.header.link}&${query}`;
-  }
-
   // What the channel tells.
 
   answer(answer) {
@@ -347,8 +278,8 @@ export class Bench {
 
   changed() {
     const { picture, connection, stale } = this.state;
-    const { painted, channel, holding } = this;
-    sign(this.root, { picture, painted, connection, stale, channel, held: holding.full });
+    const { painter, channel, holding } = this;
+    sign(this.root, { picture, painted: painter.painted, connection, stale, channel, held: holding.full });
     if (this.root.dataset.state === "idle") this.settled();
   }
 

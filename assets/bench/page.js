@@ -2,6 +2,7 @@
 
 import { h, icon, write } from "./dom.js";
 import * as text from "./format.js";
+import { viewQuery } from "./view.js";
 
 const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
@@ -27,6 +28,12 @@ async function copy(words) {
   }
 }
 
+/** The address that brings back what is seen now. */
+function address({ header, state: { clock, at, end, view } }) {
+  const seen = viewQuery(view, clock, end ? at / end : 1);
+  return `${location.origin}${location.pathname}?${header.link}&${seen}`;
+}
+
 /** Makes the frame: its parts are put in their places by the bench. */
 export function createPage(bench) {
   const said = h("span", { class: "mb-said", role: "status", "aria-live": "polite" });
@@ -37,7 +44,8 @@ export function createPage(bench) {
       class: "mb-plain",
       title: "Copies a link to exactly this picture: the experiment, the clock, the cursor, the panels",
       onclick: async () => {
-        write(said, (await copy(bench.address)) ? "Link copied" : bench.address);
+        const link = address(bench);
+        write(said, (await copy(link)) ? "Link copied" : link);
         setTimeout(() => write(said, ""), 4000);
       },
     },

@@ -27,6 +27,8 @@ export const first = () => ({
   connection: "open", // "lost" | "restarted"
 });
 
+const SOON = 5000; // ms in which a picture that has come plays by itself
+
 const records = (lanes, clock, at) => lanes.map((lane) => recordAt(lane, clock, at));
 
 /**
@@ -106,4 +108,10 @@ export function infoOf({ answer, playing, picture, records: now }, i) {
   if (playing || !answer || answer.link !== picture.header.link) return null;
   const info = answer.lanes?.[i];
   return info && info.index === now[i] && info.gradient ? info : null;
+}
+
+/** Whether what is shown now is to play by itself. */
+export function plays({ due, touched, clicked, lanes }, now) {
+  const fresh = due !== null && !touched && now - due < SOON;
+  return (clicked || fresh) && lanes.some((lane) => lane.records > 1);
 }
