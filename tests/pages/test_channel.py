@@ -37,6 +37,7 @@ def runner():
     made = Runner(slots=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(channel, "runner", lambda: made)
+        patch.setattr(channel, "LONGEST", WAIT)  # others may keep this machine busy
         yield made
     made.shutdown()
 
