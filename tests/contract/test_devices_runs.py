@@ -1,6 +1,5 @@
 """Whole runs, and all that is measured of them, on a pretended device: nothing mixes, and the numbers are the CPU's."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,17 @@ from mbsgd_core import engine, kept, kernels
 from mbsgd_core.cli import run
 from mbsgd_core.engine import lane, plan
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs import looks
-from mbsgd_core.jobs import training as jobs
+from mbsgd_core.jobs import tasks
 from mbsgd_core.measures import (
     along,
     cursor,
+    evaluation,
     landscape,
     learning,
     meter,
     noise,
+    panels,
     part,
-    picture,
     sharpness,
     slices,
     stability,
@@ -29,9 +28,11 @@ from mbsgd_core.measures import (
 )
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import discover
+from mbsgd_core.results.run import View
 from mbsgd_core.schedules.base import Schedule
 from tests.contract._device_cases import QUADRATIC, every_problem, experiment, settings
 from tests.contract._far import FAR, assert_same, far, near
+from tests.contract._progress import drawn
 
 TOLERANCE = 1e-12  # of measures: how numpy's arrays lie in memory decides how their products round
 
@@ -99,10 +100,10 @@ def measured(e: Experiment) -> dict[str, Any]:
     """All that the pages show and the instruments read, as far as the problem has it."""
     traces = [engine.run(e, i)[1] for i in range(len(e.lanes) - 1)]
     whole, theta = engine.finite_sum(e), traces[1].theta[0, -1]
-    drawn = picture.picture(e, traces, [0.0] * len(traces), size=12)
+    shown = drawn(e, traces, panels=panels.panels(e), size=12)
     found: dict[str, Any] = {
-        "picture": {name: drawn[name] for name in ("problem", "lanes", "arrays")},
-        "cursor": cursor.at_cursor(e, [0], [theta.tolist()], drawn["plane"]),
+        "report": {name: shown[name] for name in ("problem", "lanes", "arrays", "scene")},
+        "cursor": cursor.at_cursor(e, [0], [theta.tolist()], shown["plane"]),
         "batches": along.next_batch_gradients(e, 1, traces[1]),
         "samples": noise.sample_gradients(whole, theta),
         "suggestion": suggestion.suggestion(e),
@@ -125,17 +126,19 @@ def measured(e: Experiment) -> dict[str, Any]:
         found["curves"] = learning.curves(e.problem, whole, traces[0].theta[0], e.seed, 5)
         if len(e.problem.header.features) == 2:
             found["field"] = learning.field(e.problem, whole, theta, e.seed, 5)
-        found |= {"scene": looks.scene(e)[:3], "courses": [course(e, i) for i in range(len(e.lanes))]}
+        found |= {"judged lanes": [judged(e, i) for i in range(len(e.lanes))]}
     return near(found)
 
 
-def course(e: Experiment, i: int) -> dict[str, Any]:
-    """A lane as the Train page trains it, its state pickled between the tasks; without what a clock says."""
-    now = jobs.begin(json.dumps(e.model_dump(mode="json")), i)
-    while now.state is not None:
-        now = now.grown(jobs.go_on(now.state, 1.0, now.pace))
-    looked = np.delete(now.looks, 2, axis=1)
-    return {"looks": looked, "path": now.path, "at": now.at, "learned": now.learned, "lost": now.diverged_at}
+def judged(e: Experiment, i: int) -> dict[str, Any]:
+    """A lane that stops to be judged, its state pickled between the tasks; without what a clock says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "stops", lambda e: True)
+        now = tasks.begin(e.to_json(), 0.0, View(("confusion", "numbers"))).lanes[i]
+        while now.state is not None:
+            now = now.grown(tasks.advance(now.state, 1.0, now.pace))
+    told = now._asdict()
+    return {name: told[name] for name in ("trace", "kept", "diverged_at", "evaluations", "replay", "newest")}
 
 
 def instances() -> list:

@@ -17,8 +17,8 @@ from mbsgd_core import engine, kept
 from mbsgd_core.engine import plan
 from mbsgd_core.experiment import Experiment, registered
 from mbsgd_core.kept import beside, held, keep
-from mbsgd_core.measures.picture import picture
 from mbsgd_core.problems.datasets.base import Dataset
+from tests.contract._progress import drawn
 
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1_000_000
@@ -156,7 +156,7 @@ def trained(e: Experiment) -> list[bytes]:
     traces = [engine.run(e, lane)[1] for lane in range(len(e.lanes))]
     found = [part.tobytes() for trace in traces for part in trace]
     if e.problem.parameter_count == 2:
-        found.append(picture(e, traces, [0.0, 0.0], size=12)["arrays"]["z"].tobytes())
+        found.append(drawn(e, traces, size=12)["arrays"]["z"].tobytes())
     return found
 
 

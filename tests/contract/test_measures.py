@@ -6,7 +6,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from mbsgd_core.measures.picture import picture
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment, problems, registered
@@ -14,11 +13,15 @@ from mbsgd_core.figures.payload import message, unpack
 from mbsgd_core.measures import along, ensemble, plane
 from mbsgd_core.measures.cursor import at_cursor
 from mbsgd_core.measures.glance import last_sound, outline
+from mbsgd_core.measures.panels import first_panels, panels
+from mbsgd_core.measures.report import report
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.run import View
 from mbsgd_core.results.verdict import BadgeName
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.types import CLOCKS, Glance, Trace
 from tests.contract import _items as items
+from tests.contract._progress import drawn, traced, trained
 
 MEAN = {
     "name": "linear_regression",
@@ -53,15 +56,6 @@ def three(problem, rates=(0.001, 0.001, 0.001), runs=1, epochs=2, size=6, **more
     ]
     budget = {"unit": "epochs", "amount": epochs}
     return Experiment.model_validate({"problem": problem, "lanes": lanes, "runs": runs, "budget": budget, **more})
-
-
-def traced(e):
-    return [engine.run(e, i)[1] for i in range(len(e.lanes))]
-
-
-def drawn(e, traces=None, **more):
-    traces = traces or traced(e)
-    return picture(e, traces, [1e-5] * len(traces), size=16, **more)
 
 
 CASES = {name: three(default(name)) for name in problems()} | {
@@ -111,6 +105,40 @@ def test_a_picture_holds_what_the_page_needs(e):
     cursor = at_cursor(e, [0] * len(traces), [t.theta[0, 0] for t in traces], shown["plane"])
     assert len(cursor) == len(traces)
     json.dumps(cursor, allow_nan=False)
+
+
+@pytest.mark.parametrize("glance", [None, Glance(20)], ids=["at rest", "moving"])
+@pytest.mark.parametrize("name", [name for name, cls in problems().items() if issubclass(cls, DataProblem)])
+def test_every_panel_of_a_model_has_what_it_shows(name, glance):
+    e = three(default(name))
+    lanes = trained(e)
+    shown = report(e, lanes, View(panels(e), glance), 16)
+    header, arrays = unpack(message(shown, e))
+    assert header["panels"] == header["shown"] == list(panels(e))
+    assert header["default_panels"] == list(first_panels(e)) and set(header["default_panels"]) <= set(header["panels"])
+    assert header["scene"]["rows"]["all"] == e.problem.sample_count and header["curves"][0] == "loss"
+    needs = {
+        "path": {"theta", "gradient"},
+        "boundary": {"learned/label", "learned/chance", "learned/xs", "learned/ys", "learned/batch"},
+        "images": {"learned/prediction", "learned/batch_images", "learned/batch_labels"},
+        "confusion": {"learned/confusion"},
+        "filters": {"learned/filters"},
+        "numbers": {"learned/prediction", "learned/truth"},
+        "fit": set(),
+    }
+    for i, line in enumerate(header["lanes"]):
+        own = {name.removeprefix(f"lane{i}/"): a for name, a in arrays.items() if name.startswith(f"lane{i}/")}
+        assert set().union(*(needs[panel] for panel in panels(e))) <= set(own)
+        seen = own["seen"]
+        assert own["test_loss"].shape == own["test_accuracy"].shape == seen.shape and (np.diff(seen) > 0).all()
+        assert seen[0] == 0 and seen[-1] == line["records"] - 1
+        assert ("replay/at" in own) == (glance is None)
+        if glance is None:
+            frames = {name for name in own if name.startswith("replay/") and name != "replay/at"}
+            assert frames and {len(own[name]) for name in frames} == {len(own["replay/at"])}
+            assert max(own["replay/at"]) == line["records"] - 1
+    alone = unpack(message(report(e, lanes, View(("confusion", "numbers"))), e))[1]
+    assert "z" not in alone and "lane0/theta" not in alone and "lane0/loss" in alone
 
 
 def test_the_grid_is_the_objective():
@@ -197,7 +225,7 @@ def test_a_straight_unfinished_path_and_many_records():
     e = three(DIABETES, epochs=3)
     start = [engine.snapshot(engine.init(e, i)) for i in range(3)]
     shown = drawn(e, start)
-    assert not shown["finished"] and "yet" in shown["headline"]["epochs"]["text"]
+    assert not shown["finished"] and shown["headline"]["epochs"]["text"] == "All lanes stand at the start."
     rows = np.arange(30)
     assert len(along._thin(rows, 7)) == 7 and along._thin(rows, 7)[[0, -1]].tolist() == [0, 29]
 

@@ -1,15 +1,14 @@
-"""The player's payload: bytes in, bytes out; and how lanes look and are described."""
+"""The payload: bytes in, bytes out; and how lanes look and are described."""
 
 import json
 
 import numpy as np
 import pytest
 
-from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.figures import look
 from mbsgd_core.figures.payload import message, pack, unpack
-from mbsgd_core.measures.picture import picture
+from tests.contract._progress import drawn
 
 
 def test_there_and_back():
@@ -89,32 +88,52 @@ def test_a_lane_in_one_line(given, text):
     assert look.describe(given, 442) == text
 
 
-def test_the_message_carries_the_pages_parts():
+def bowl():
+    """One lane on a surface, and its report."""
     e = Experiment.model_validate(
         {"problem": {"name": "quadratic"}, "lanes": [lane("full_batch").model_dump(mode="json")]}
     )
-    shown = picture(e, [engine.run(e, 0)[1]], [1e-5], size=12)
+    return e, drawn(e, size=12)
+
+
+def test_the_message_carries_the_benchs_parts():
+    e, shown = bowl()
     knobs = [{"key": "learning_rate", "label": "Learning rate", "min": 1e-4, "max": 10}]
-    parts = {"seq": 7, "clock": "samples", "link": "v=1", "autoplay": True, "theme": "dark", "embed": True}
-    running = {"state": "running", "progress": 0.5, "message": "half"}
-    cursor = {"seq": 7, "lanes": []}
+    running = {"state": "running", "progress": 0.5, "message": "half", "left": 3.0, "estimate": 6.0}
+    lane_knobs, pinned = [{"learning_rate": 0.02}], [["batch_size"]]
+    parts = {"seq": 7, "link": "v=1"}
     header, arrays = unpack(
-        message(shown, e, knobs=knobs, lane_knobs=[{"learning_rate": 0.02}], status=running, cursor=cursor, **parts)
+        message(shown, e, knobs=knobs, lane_knobs=lane_knobs, pinned=pinned, status=running, **parts)
     )
     for name, value in parts.items():
         assert header[name] == value
-    assert header["version"] == 1 and header["status"] == running and header["cursor"] == cursor
+    assert (header["version"], header["kind"], header["status"]) == (2, "run", running)
     assert header["knobs"] == knobs and header["lanes"][0]["knobs"] == {"learning_rate": 0.02}
+    assert header["lanes"][0]["pinned"] == ["batch_size"] and header["lanes"][0]["memory"] is None
     assert header["lanes"][0]["role"] == "bgd" and header["lanes"][0]["marker"] == "circle"
-    assert header["key"] == shown["key"] and header["look_for"] == shown["problem"]["summary"]
+    assert header["key"] == shown["key"] and header["problem"]["summary"] == e.problem.summary
+    assert header["panels"] == header["default_panels"] == ["path"] and header["curves"] == ["loss"]
+    assert header["scene"] is None and header["data"] is None
     assert {"z", "xs", "ys", "lane0/theta"} <= set(arrays)
-    assert unpack(message(shown, e, key="mine", look_for="that"))[0]["key"] == "mine"
+    header, _ = unpack(message(shown, e, key="mine"))
+    assert header["key"] == "mine" and header["status"]["state"] == "done" and header["lanes"][0]["pinned"] == []
 
 
-def test_what_the_player_has_does_not_travel_again():
-    e = Experiment.model_validate(
-        {"problem": {"name": "quadratic"}, "lanes": [lane("full_batch").model_dump(mode="json")]}
-    )
-    shown = picture(e, [engine.run(e, 0)[1]], [1e-5], size=12)
+def test_memory_is_named_and_rows_are_counted():
+    problem = {"name": "logistic_regression", "dataset": "breast_cancer"}
+    e = Experiment.model_validate({"problem": problem, "lanes": [lane(MINI).model_dump(mode="json")]})
+    shown = drawn(e, panels=("confusion",), size=12)
+    shown["lanes"][0]["memory"] = [5, 4, 3, 2, 1]
+    header, _ = unpack(message(shown, e))
+    assert header["lanes"][0]["memory"] == {
+        "data": 5, "parameters": 4, "gradient": 3, "optimizer state": 2, "activations": 1
+    }  # fmt: skip
+    rows = header["scene"]["rows"]
+    assert rows["all"] == e.problem.sample_count == 455 and rows["test"] == 114
+    assert header["curves"] == ["loss", "test_loss", "test_accuracy"]
+
+
+def test_what_the_bench_has_does_not_travel_again():
+    e, shown = bowl()
     header, arrays = unpack(message(shown, e, kept=["z", "xs"]))
     assert header["kept"] == ["xs", "z"] and not {"z", "xs"} & set(arrays) and {"ys", "lane0/theta"} <= set(arrays)

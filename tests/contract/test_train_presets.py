@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mbsgd_core.jobs.looks import look
 
 from mbsgd_core import engine, share
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures import learning
+from mbsgd_core.measures import evaluation, learning
 from mbsgd_core.measures.sharpness import edge, sharpness
 from mbsgd_core.problems.datasets.mnist import Mnist
 from mbsgd_core.types import CLOCKS, State
@@ -75,7 +74,7 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
         return found / limit.sharpness if what == "edge_share" else found
     if what == "train_accuracy":
         return learning.judge(e.problem, total, theta, e.seed, "train").accuracy
-    return getattr(look(state), what)  # as the page shows it
+    return getattr(evaluation.judge(e, lane, state.update, theta), what)  # as the page shows it
 
 
 @pytest.mark.parametrize("name, claim", CLAIMS)
