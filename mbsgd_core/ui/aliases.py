@@ -62,7 +62,7 @@ def problem(given: Mapping[str, str]) -> dict[str, str]:
     drawable = [name for name, cls in problems().items() if cls.planar]
     name = given.get("problem", "")
     chosen = settings(name if name in drawable else drawable[0])
-    draft = presets.first().model_dump(mode="json")
+    draft = presets.opening().model_dump(mode="json")
     experiment = Experiment.model_validate({"problem": chosen, "lanes": draft["lanes"]})
     with suppress(LabError):  # where the server is busy, with the rates of the lesson
         experiment = live.suggested(experiment, runner(), f"problems/{name_of(experiment.problem)}")

@@ -50,8 +50,13 @@ def _values() -> dict[str, dict[str, Any]]:
     return {name: experiment(name).model_dump(mode="json") for name in all_presets()}
 
 
-def first() -> Experiment:
-    """What a visitor sees who brings no link."""
+def first() -> dict[str, Any]:
+    """The first preset."""
+    return next(iter(all_presets().values()))
+
+
+def opening() -> Experiment:
+    """What a visitor sees who brings no link: the first preset's experiment."""
     return experiment(next(iter(all_presets())))
 
 

@@ -12,7 +12,7 @@ from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.problems.datasets.csv import Csv
 from mbsgd_core.problems.models.base import DataProblem
-from mbsgd_core.registry import discover, name_of
+from mbsgd_core.registry import discover, name_of, pick
 from mbsgd_core.ui import frame, session
 from mbsgd_core.ui.controls import choice, item_knobs
 from mbsgd_core.ui.tiles import pictures
@@ -143,7 +143,7 @@ def _put(model: str, dataset: dict[str, Any]) -> None:
     model = model if model in fitting else fitting[-1]
     before = session.current().problem.model_dump(mode="json")
     kept = {key: before[key] for key in KEPT if key in before}
-    plain = settings(model, discover(DATA, Dataset)[dataset["name"]].model_validate(dataset))
+    plain = settings(model, pick(DATA, Dataset, dataset, "data set"))
     if not _change(lambda draft: draft.update(problem=plain | kept)):
         _change(lambda draft: draft.update(problem=plain))
 

@@ -27,7 +27,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
 def _warm() -> None:
     importlib.import_module("mbsgd_core.ui.bench")
     importlib.import_module("pandas")  # Streamlit does so while it draws its first widget
-    first = presets.first()
+    first = presets.opening()
     presets.like({})  # reads all of them
     share.to_query(first)
     runner().submit("the server", first.to_json()).wait(STARTING)

@@ -37,7 +37,7 @@ def load() -> None:
     before, state["read"] = state.get("read"), given
     if _KEY in state and (not given or given in (before, state.get("written"))):
         return
-    experiment, notices = share.from_query(dict(given), page=True, fallback=presets.first())
+    experiment, notices = share.from_query(dict(given), page=True, fallback=presets.opening())
     wanted, more = view.from_query(given)
     replace(experiment, wanted)
     state["notices"] = [str(notice) for notice in (*notices, *more)]
@@ -70,7 +70,7 @@ def replace(experiment: Experiment, wanted: dict[str, Any] | None = None) -> Non
 
 def reset() -> None:
     """Put the first lesson in hand."""
-    replace(presets.first())
+    replace(presets.opening())
 
 
 def put(experiment: Experiment) -> None:

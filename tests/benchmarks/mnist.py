@@ -27,7 +27,7 @@ LESSON = "train/07_cnn_on_mnist"
 
 def program(seed: int) -> Experiment:
     """The lesson of the text's CNN with all 60,000 images."""
-    draft = presets.all_presets("Train")[LESSON]["experiment"]
+    draft = presets.all_presets()[LESSON]["experiment"]
     problem = draft["problem"] | {"dataset": "mnist"}
     return Experiment.model_validate(draft | {"problem": problem, "seed": seed})
 

@@ -25,7 +25,7 @@ WAIT = 90_000  # ms
 
 def trainer(browser: Browser, address: str, seed: int) -> Page:
     """A visitor whose run has begun, and goes on for minutes."""
-    draft = presets.all_presets("Train")[LESSON]["experiment"]
+    draft = presets.all_presets()[LESSON]["experiment"]
     wanted = Experiment.model_validate(draft | {"seed": seed, "budget": {"unit": "epochs", "amount": 50}})
     page = _open(browser, f"{address}/Train?{share.to_query(wanted)}")
     page.get_by_role("button", name="Train", exact=True).click()

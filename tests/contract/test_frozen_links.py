@@ -22,7 +22,7 @@ TOLD = [link for link in LINKS if link["experiment"] is not None]
 def test_it_keeps_its_meaning(link):
     address = urlsplit(link["address"])
     given = MEANING[address.path](dict(parse_qsl(address.query, keep_blank_values=True)))
-    shown, _ = share.from_query(given, page=True, fallback=presets.first())
+    shown, _ = share.from_query(given, page=True, fallback=presets.opening())
     assert shown == Experiment.model_validate(link["experiment"])
 
 
@@ -35,6 +35,6 @@ def test_there_are_enough_of_every_page():
 
 def test_what_cannot_be_used_is_said_on_the_bench_too():
     given = aliases.train({"lane2.schedule.learning_rate": "fast", "nonsense": "1", "embed": "true"})
-    _, notices = share.from_query(given, page=True, fallback=presets.first())
+    _, notices = share.from_query(given, page=True, fallback=presets.opening())
     assert {notice.key for notice in notices} == {"lane2.schedule.learning_rate", "nonsense"}
     assert given["embed"] == "true"

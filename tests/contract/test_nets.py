@@ -9,7 +9,7 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.problems.base import Place
 from mbsgd_core.problems.models import _net
 from mbsgd_core.problems.models._draws import Draws
@@ -17,7 +17,6 @@ from mbsgd_core.problems.models._rows import pixel_statistics
 from mbsgd_core.registry import discover
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.share import from_query, to_query
-from mbsgd_core.ui.sidebar import planar_titles
 from tests.contract._chunks import bits, in_chunks
 
 CANCER = {"name": "logistic_regression", "dataset": "breast_cancer"}
@@ -319,6 +318,6 @@ def test_an_mlp_separates_what_no_line_can():
     assert engine.finite_sum(e).test_metrics(state.theta[0])["test_accuracy"] >= 0.975
 
 
-def test_compare_offers_only_what_it_can_draw_whole():
-    assert "logistic_regression" in planar_titles() and "rosenbrock" in planar_titles()
-    assert not {"mlp", "softmax_regression"} & set(planar_titles())
+def test_no_settings_of_a_net_leave_a_plane():
+    assert problems()["logistic_regression"].planar and problems()["rosenbrock"].planar
+    assert not (problems()["mlp"].planar or problems()["softmax_regression"].planar)

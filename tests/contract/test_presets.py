@@ -42,6 +42,7 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.stability import curvature_spread, largest_curvature, mean_square_limit, rate_limit
 from mbsgd_core.types import CLOCKS, State, Trace
+from mbsgd_core.ui import presets
 from tests.contract._lessons import numbers_in, numbers_said
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
@@ -158,7 +159,7 @@ def test_there_are_enough_and_they_differ():
 @pytest.mark.parametrize("name", PRESETS)
 def test_card(name):
     preset = PRESETS[name]
-    assert set(preset) == {"title", "lesson", "look_for", "clock", "experiment", "claims"}
+    assert set(preset) == {"title", "chapter", "lesson", "look_for", "clock", "experiment", "claims"}
     assert 0 < len(preset["title"]) <= 32
     for key, most in (("lesson", 3), ("look_for", 2)):
         sentences = re.split(r"(?<=[.?])\s+(?=[A-Z])", preset[key])
@@ -213,4 +214,17 @@ def test_picture(name):
 
 
 def test_no_picture_is_left_over():
-    assert {path.stem for path in FOLDER.glob("*.svg")} == set(PRESETS)
+    assert {path.with_suffix("") for path in FOLDER.rglob("*.svg")} == {
+        path.with_suffix("") for path in FOLDER.rglob("*.json")
+    }
+
+
+def test_all_lessons_are_one_list_in_chapters():
+    files = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.json"))
+    names = list(presets.all_presets())
+    assert sorted(names) == files and names[0] == "01_three_methods"
+    assert [name for chapter in presets.chapters().values() for name in chapter] == names
+    assert presets.OTHERS not in presets.chapters() and len(
+        {p["title"] for p in presets.all_presets().values()}
+    ) == len(files)
+    assert presets.opening() == presets.experiment(names[0])

@@ -1,4 +1,4 @@
-"""The lessons of the Train page: legal, light, and what they say is measured through the engine.
+"""The lessons on models that learn (assets/presets/train): legal, light, and what they say is measured by the engine.
 
 A claim is one object, as in test_presets: {"measure", "lane", "is" (to 3 %) or "between"}, or {"measure", "order"}.
 The measures: updates, parameters, train_loss, train_accuracy, test_loss, test_accuracy at the end of a lane;
@@ -28,31 +28,26 @@ from mbsgd_core.types import CLOCKS, State
 from mbsgd_core.ui import presets
 from tests.contract._lessons import numbers_in, numbers_said
 
-PRESETS = presets.all_presets("Train")
+PRESETS = {name: preset for name, preset in presets.all_presets().items() if name.startswith("train/")}
 CLAIMS = [
     pytest.param(name, claim, id=f"{name}-{i}") for name in PRESETS for i, claim in enumerate(PRESETS[name]["claims"])
 ]
-FIELDS = {"title", "lesson", "look_for", "clock", "experiment", "claims"}
+FIELDS = {"title", "chapter", "lesson", "look_for", "clock", "experiment", "claims"}
 MOST_UPDATES = 12_000  # of all lanes together: a visitor waits for it, and so does this test
-
-
-@cache
-def experiment(name: str) -> Experiment:
-    return Experiment.model_validate(PRESETS[name]["experiment"])
 
 
 @cache
 def end(name: str, label: str, updates: int | None) -> State:
     """A lane's last state, or its state after some updates."""
     torch.set_num_threads(1)
-    e = experiment(name)
+    e = presets.experiment(name)
     lane = [each.label for each in e.lanes].index(label)
     state = engine.init(e, lane)
     return engine.advance(state, updates or e.updates(lane), every=e.updates(lane), evaluate=False)[0]
 
 
 def measure(name: str, label: str, claim: dict[str, Any]) -> float:
-    e, what = experiment(name), claim["measure"]
+    e, what = presets.experiment(name), claim["measure"]
     if what == "parameters":
         return e.problem.parameter_count
     lane = [each.label for each in e.lanes].index(label)
@@ -111,11 +106,11 @@ def test_every_number_in_the_text_is_set_or_claimed(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_is_on_the_page_and_in_a_link(name):
-    e = experiment(name)
+    e = presets.experiment(name)
     assert Experiment.model_validate(json.loads(e.to_json())) == e
     assert share.from_query(share.to_query(e), page=True) == (e, [])
     assert sum(e.updates(i) for i in range(len(e.lanes))) <= MOST_UPDATES
-    assert presets.like(e.model_dump(mode="json"), "Train")["name"] == name
+    assert presets.like(e.model_dump(mode="json"))["name"] == name
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -124,11 +119,11 @@ def test_picture(name):
     root = ElementTree.fromstring(text)
     assert root.get("viewBox") == "0 0 122 52" and len(text.encode()) < 3_000
     assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
-    assert len([tag for tag in root.iter() if tag.get("data-lane")]) == len(experiment(name).lanes)
+    assert len([tag for tag in root.iter() if tag.get("data-lane")]) == len(presets.experiment(name).lanes)
 
 
 def test_they_are_numbered_and_differ():
     assert len(PRESETS) >= 7
-    assert [name.split("/")[1][:2] for name in PRESETS] == [f"{i + 1:02}" for i in range(len(PRESETS))]
+    assert sorted(name.split("/")[1][:2] for name in PRESETS) == [f"{i + 1:02}" for i in range(len(PRESETS))]
     for key in ("title", "lesson", "look_for"):
         assert len({preset[key] for preset in PRESETS.values()}) == len(PRESETS)

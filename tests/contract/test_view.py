@@ -10,17 +10,17 @@ from mbsgd_core.measures.panels import panels
 from mbsgd_core.types import CLOCKS
 from mbsgd_core.ui import presets
 
-LINK = share.to_query(presets.first())
+LINK = share.to_query(presets.opening())
 BENCH = Path(__file__).resolve().parents[2] / "assets" / "bench" / "view.js"
 
 
 def test_a_link_without_it_says_nothing():
-    assert view.from_query(dict(share.flat(presets.first()))) == (None, [])
+    assert view.from_query(dict(share.flat(presets.opening()))) == (None, [])
 
 
 def test_it_does_not_touch_the_experiment():
     told = f"{LINK}&view.clock=seconds&view.at=0.4&view.nonsense=1"
-    assert share.from_query(told, page=True) == (presets.first(), [])
+    assert share.from_query(told, page=True) == (presets.opening(), [])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from mbsgd_core.ui.work import fetches, runner
 from tests.pages.test_pages import open_page, unfold
 
 Runs = list[list[ForwardMsg]]
-LINE = Experiment.model_validate(presets.all_presets()["03_line_through_patients"]["experiment"])
+LINE = presets.experiment("03_line_through_patients")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def refused() -> AppTest:
 def surveyed() -> AppTest:
     page = open_page(frame.HOME, share.to_query(LINE))
     assert runner().submit("tests", LINE.to_json()).wait(60)
-    for box in ("landscape", "instruments", "data", "units", "differences", "reading"):
+    for box in ("landscape", "instruments", "data", "units", "differences", "known", "pictures", "reading"):
         unfold(page, f"box/{box}")
     next(button for button in page.button if button.label == "Measure").click().run()
     return page
@@ -106,6 +106,13 @@ def test_a_download_under_way_leaves_a_page_that_can_be_drawn(monkeypatch, tmp_p
     monkeypatch.delenv("MBSGD_DATA", raising=False)
     monkeypatch.setenv("MBSGD_CACHE", str(tmp_path))
     under_way = SimpleNamespace(state="running", message="", done=10, total=100, cancel=lambda: None)
+
+    def wait(_: float) -> bool:
+        under_way.state, over = "failed", under_way.done > 10
+        under_way.done += 10
+        return over
+
+    under_way.wait = wait
     monkeypatch.setattr(fetches(), "of", lambda dataset: under_way)
     draft = {"problem": {"name": "softmax_regression", "dataset": "mnist"}, "lanes": LINE.model_dump()["lanes"]}
     open_page(frame.HOME, share.to_query(Experiment.model_validate(draft)))
