@@ -8,17 +8,18 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import pace
-from mbsgd_core.ui import channel, files, presets
+from mbsgd_core.ui import channel, files
+from tests.browser._bench import experiment
 from tests.pages._channel import WAIT, Bench
 
-FIRST = Experiment.model_validate(presets.first()["experiment"])
+FIRST = experiment("01_three_methods")
 QUESTION = {"owner": "somebody", "link": share.to_query(FIRST), "seq": 3, "take": 1, "key": ""}
 DRAG = {"key": "momentum", "value": 0.5, "lane": 2}
 
@@ -27,8 +28,8 @@ def long_run(seed: int) -> Experiment:
     """A network that would be trained for hours."""
     problem = {"name": "mlp", "dataset": "moons", "hidden": [8, 8]}
     budget = {"unit": "epochs", "amount": 100_000}
-    experiment = FIRST.model_dump(mode="json") | {"problem": problem, "budget": budget, "start": None, "seed": seed}
-    return Experiment.model_validate(experiment)
+    more = {"problem": problem, "budget": budget, "start": None, "seed": seed}
+    return Experiment.model_validate(FIRST.model_dump(mode="json") | more)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_the_benchs_files_may_be_kept_for_ever(app: str, file: str, kind: str):
 
 
 def test_what_the_page_asks_for_exists(app: str):
-    with urllib.request.urlopen(f"{app}/{files.BASE}/bench/{files.PLOTLY}", timeout=WAIT) as answer:
+    with urllib.request.urlopen(urljoin(f"{app}/{files.BASE}/bench/", files.PLOTLY), timeout=WAIT) as answer:
         assert answer.status == 200 and "immutable" in answer.headers["Cache-Control"]
 
 
