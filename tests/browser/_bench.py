@@ -4,6 +4,7 @@ The bench says on its root element what goes on (data-state, data-status, data-l
 """
 
 import json
+import re
 from urllib.parse import parse_qs
 
 from playwright.sync_api import Locator, Page
@@ -14,6 +15,11 @@ from mbsgd_core.ui import presets
 
 WAIT = 60_000  # ms
 ROOT = ".mb-root"
+# lane -> its updates, in the words of its panel; 0 where it does not say them.
+_UPDATES = r"""lane => {
+  const words = document.querySelector(`[role=region][aria-label="${lane}"] .mb-updates`)?.textContent;
+  return Number(words?.match(/update ([\d,]+)/)?.[1].replaceAll(",", "") ?? 0);
+}"""
 
 
 def visit(page: Page, address: str, charts: bool = True) -> Page:
@@ -77,10 +83,31 @@ def drag(page: Page, name: str, to: float, steps: int = 25, release: bool = True
         page.mouse.up()
 
 
+def experiment(lesson: str) -> Experiment:
+    """A lesson's experiment, by the name of its file."""
+    (preset,) = (preset for key, preset in presets.all_presets().items() if key.endswith(lesson))
+    return Experiment.model_validate(preset["experiment"])
+
+
 def lesson(name: str) -> str:
     """The link of a lesson, by the name of its file."""
-    (preset,) = (preset for key, preset in presets.all_presets().items() if key.endswith(name))
-    return share.to_query(Experiment.model_validate(preset["experiment"]))
+    return share.to_query(experiment(name))
+
+
+def updates(page: Page, lane: str = "SGD") -> int:
+    """How far a lane has come, as its panel says."""
+    return page.evaluate(_UPDATES, lane)
+
+
+def moves_on(page: Page, made: int, lane: str = "SGD") -> None:
+    """Wait until a lane has made more updates than these."""
+    page.wait_for_function(f"([lane, made]) => ({_UPDATES})(lane) > made", arg=[lane, made], timeout=WAIT)
+
+
+def go(page: Page, lane: str = "SGD") -> None:
+    """Press the button of a run that waits for it, and wait until it is under way."""
+    page.get_by_role("button", name=re.compile(r"^Run \(about ")).click(timeout=WAIT)
+    moves_on(page, 0, lane)
 
 
 def values(page: Page, knob: str) -> dict[str, float]:

@@ -8,8 +8,23 @@ from playwright.sync_api import Page, expect
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import pace
-from mbsgd_core.ui import channel, presets
-from tests.browser._bench import WAIT, button, drag, ended, lesson, link, rests, said, slider, visit
+from mbsgd_core.ui import channel
+from tests.browser._bench import (
+    WAIT,
+    button,
+    drag,
+    ended,
+    experiment,
+    go,
+    lesson,
+    link,
+    moves_on,
+    rests,
+    said,
+    slider,
+    updates,
+    visit,
+)
 
 LANES = ("BGD", "SGD", "Mini-batch")
 BOUNDARY = "document.querySelectorAll('.mb-picture canvas')[2].toDataURL()"
@@ -17,9 +32,7 @@ BOUNDARY = "document.querySelectorAll('.mb-picture canvas')[2].toDataURL()"
 
 def long_run() -> str:
     """A link to a small convolutional net that has work for a minute, and so waits for its button."""
-    draft = next(iter(p for name, p in presets.all_presets().items() if name.endswith("01_three_on_moons")))[
-        "experiment"
-    ]
+    draft = experiment("01_three_on_moons").model_dump(mode="json")
     sizes = ["full_batch", {"name": "reshuffle", "batch_size": 16}, {"name": "reshuffle", "batch_size": 32}]
     lanes = [{**lane, "sampler": sampler} for lane, sampler in zip(draft["lanes"], sizes, strict=True)]
     problem = {"name": "cnn", "dataset": "digits", "channels": [8, 16], "hidden": 32}
@@ -29,24 +42,9 @@ def long_run() -> str:
     return share.to_query(wanted)
 
 
-def updates(page: Page, lane: str = "SGD") -> int:
-    """How far a lane has come, as its panel says."""
-    words = page.get_by_role("region", name=lane, exact=True).inner_text()
-    return int(re.search(r"update ([\d,]+)", words)[1].replace(",", ""))
-
-
-def moves_on(page: Page, made: int, lane: str = "SGD") -> None:
-    page.wait_for_function(
-        f"Number(document.querySelector('[role=region][aria-label={lane}] .mb-updates').textContent"
-        f".match(/update ([\\d,]+)/)[1].replaceAll(',', '')) > {made}",
-        timeout=WAIT,
-    )
-
-
 def start(page: Page, app: str) -> None:
     visit(page, f"{app}/?{long_run()}")
-    page.get_by_role("button", name=re.compile(r"^Run \(about ")).click()
-    moves_on(page, 0)
+    go(page)
 
 
 def test_a_network_is_on_the_bench_like_any_other_problem(page: Page, app: str):

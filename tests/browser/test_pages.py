@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from mbsgd_core.ui import frame
+from tests.browser._bench import ROOT, WAIT, link, rests, visit
 
-WAIT = 30_000  # ms
-# What each page shows, as the query of its link; null while it shows nothing.
-SHOWN = {frame.HOME: "window.__mbPlayer?.link()", "Train": "window.__mbTrain?.stage.header?.link"}
+LEARN = "Learn"
+# What a page shows, as the query of its link; undefined while it shows nothing.
+SHOWN = {frame.HOME: f"document.querySelector('{ROOT}')?.dataset.link"}
 
 
 def there(page: Page, name: str, query: str | None = None) -> tuple[str, str]:
@@ -53,12 +55,12 @@ def test_back_and_forward_bring_back_what_was_shown(page: Page, app: str):
         return lambda: page.get_by_role("link", name=name, exact=True).first.click()
 
     go(lambda: type_budget(page, "3"), "Compare")
-    go(follow("Lessons"), "Lessons")
+    go(follow(LEARN), LEARN)
     go(page.get_by_role("link", name="Open in Compare").nth(1).click, "Compare")
-    go(follow("Train"), "Train")
-    go(lambda: type_budget(page, "7"), "Train")
+    go(lambda: type_budget(page, "7"), "Compare")
+    go(follow(LEARN), LEARN)
     go(follow("Compare"), "Compare")
-    assert len(set(places)) == len(places) - 1  # the last is where the lesson was opened
+    assert len(set(places)) == len(places) - 2  # Learn twice, and back to what was on the bench
     for place in reversed(places[:-1]):
         page.evaluate("history.back()")
         there(page, *place)
@@ -71,10 +73,10 @@ def test_back_does_not_wait_for_the_page(page: Page, app: str):
     """Six presses at once, while every page is still being drawn."""
     page.goto(app)
     first = there(page, "Compare")
-    for name in ("Lessons", "Train", "Lessons", "Compare", "Lessons", "Train"):
+    for name in (LEARN, "Compare") * 3:
         page.get_by_role("link", name=name, exact=True).first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=WAIT)
-    there(page, "Train")
+    there(page, "Compare")
     for _ in range(6):
         page.evaluate("history.back()")
     there(page, *first)
@@ -99,21 +101,35 @@ def test_a_deep_link_to_a_page_on_a_fresh_server(page: Page, fresh: str):
     for name in frame.pages():
         if name != frame.HOME:
             page.goto(f"{fresh}/{name}")
-            expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=20_000)
+            expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=WAIT)
             for other in frame.pages():
                 expect(page.get_by_role("link", name=other, exact=True).first).to_be_visible()
 
 
 def test_a_lesson_opens_in_compare(page: Page, app: str):
-    page.goto(f"{app}/Lessons")
-    page.get_by_role("link", name="Open in Compare").nth(1).click()
-    page.wait_for_function("window.__mbPlayer?.ready.first", timeout=30_000)
-    assert re.search(r"(^|&)problem=", urlsplit(page.url).query)
-    shown = parse_qs(page.evaluate("window.__mbPlayer.link()"))
-    assert shown["problem"] == parse_qs(urlsplit(page.url).query)["problem"]
+    page.goto(f"{app}/{LEARN}")
+    page.get_by_role("link", name="Open in Compare").nth(1).click(timeout=WAIT)
+    there(page, frame.HOME)
+    rests(page)
+    assert link(page)["problem"] == parse_qs(urlsplit(page.url).query)["problem"]
 
 
-def test_a_problem_is_drawn_with_its_truth(page: Page, app: str):
-    page.goto(f"{app}/Problems?problem=himmelblau")
-    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("link", name="Run it in Compare")).to_be_visible(timeout=20_000)
+@pytest.mark.parametrize(
+    "old, name, problem",
+    [
+        ("Lessons", LEARN, None),
+        ("Problems?problem=himmelblau", frame.HOME, "himmelblau"),
+        ("Train?problem=mlp&problem.dataset=moons", frame.HOME, "mlp"),
+    ],
+)
+def test_an_old_address_leads_to_what_it_meant(page: Page, app: str, old: str, name: str, problem: str | None):
+    page.goto(f"{app}/{old}")
+    there(page, name)
+    if problem:
+        rests(page)
+        assert link(page)["problem"] == [problem]
+
+
+def test_a_problem_is_shown_with_what_is_known(page: Page, app: str):
+    visit(page, f"{app}/Problems?problem=himmelblau")
+    expect(page.locator("section.main, [data-testid=stMain]").first).to_contain_text("Minimizers", timeout=WAIT)
