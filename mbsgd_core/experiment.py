@@ -294,7 +294,8 @@ def schema() -> dict[str, Any]:
     definitions = whole["$defs"]
 
     def definition(model: type[Item]) -> dict[str, Any]:
-        return definitions[refs[model, "validation"]["$ref"].rsplit("/", 1)[-1]]
+        shape: dict[str, Any] = definitions[refs[model, "validation"]["$ref"].rsplit("/", 1)[-1]]
+        return shape
 
     for kind in KINDS:
         definition(kind).clear()

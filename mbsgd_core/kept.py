@@ -33,7 +33,7 @@ class _Answer:
 
     __slots__ = ("arguments", "asked", "pieces", "result")
 
-    def __init__(self, arguments: tuple, result: Any, pieces: frozenset[Piece]):
+    def __init__(self, arguments: tuple[Any, ...], result: Any, pieces: frozenset[Piece]):
         self.arguments, self.result, self.pieces, self.asked = arguments, result, pieces, _now()
 
 
@@ -45,11 +45,11 @@ class _Shelf:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.answers: dict[Kept, dict[int, _Answer]] = {}
+        self.answers: dict[AnyKept, dict[int, _Answer]] = {}
         self.holders = Counter[Piece]()  # answers that hold a piece
         self.bytes = 0  # of all pieces, once each
 
-    def put(self, function: "Kept", place: int, answer: _Answer, most: int) -> None:
+    def put(self, function: "AnyKept", place: int, answer: _Answer, most: int) -> None:
         with self.lock:
             self.drop(function, place)
             own = self.answers[function]
@@ -62,13 +62,13 @@ class _Shelf:
             while self.bytes > MOST_BYTES and (spare := min(self.spare(), default=None, key=lambda one: one[0])):
                 self.drop(*spare[1:])
 
-    def spare(self) -> Iterator[tuple[int, "Kept", int]]:
+    def spare(self) -> Iterator[tuple[int, "AnyKept", int]]:
         """(when it was asked for, its function, its place) of all answers but the newest of each function."""
         for function, own in self.answers.items():
             newest = max((answer.asked for answer in own.values()), default=0)
             yield from ((one.asked, function, known) for known, one in own.items() if one.asked < newest)
 
-    def drop(self, function: "Kept", place: int) -> None:
+    def drop(self, function: "AnyKept", place: int) -> None:
         answer = self.answers.setdefault(function, {}).pop(place, None)
         if answer is None:
             return
@@ -105,7 +105,8 @@ class Kept(Generic[Given, Result]):
             _SHELF.put(self, place, answer, self._most)
         else:
             answer.asked = _now()
-        return answer.result
+        found: Result = answer.result
+        return found
 
     def cache_clear(self) -> None:
         """Forget all results of this function."""
@@ -114,6 +115,7 @@ class Kept(Generic[Given, Result]):
                 _SHELF.drop(self, place)
 
 
+AnyKept = Kept[..., Any]
 _NOTHING: dict[int, _Answer] = {}
 
 

@@ -6,6 +6,7 @@ a run can be resumed, chunked or moved to another process and draws the same num
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -41,7 +42,7 @@ def stream(seed: int, purpose: str, run: int = 0, epoch: int = 0) -> np.random.G
     return np.random.Generator(np.random.Philox(key=key(seed, purpose), counter=counter))
 
 
-def streams(seed: int, purpose: str, runs: int, epoch: int = 0):
+def streams(seed: int, purpose: str, runs: int, epoch: int = 0) -> Iterator[np.random.Generator]:
     """Yield stream(seed, purpose, run, epoch) for run = 0 ... runs - 1, three times faster than one by one.
 
     The same generator object is repositioned between the yields: use each before asking for the next.

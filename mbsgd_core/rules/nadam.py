@@ -50,7 +50,8 @@ class NAdam(TwoMoments):
         return (0, 1.0, zeros, zeros)
 
     def _mu(self, count: int) -> float:
-        return self.betas[0] * (1.0 - 0.5 * 0.96 ** (count * self.momentum_decay))
+        mu: float = self.betas[0] * (1.0 - 0.5 * 0.96 ** (count * self.momentum_decay))
+        return mu
 
     def update(
         self, gradient: "Tensor", state: RuleState, theta: "Tensor", learning_rate: "float | Tensor"

@@ -4,8 +4,9 @@ from abc import abstractmethod
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from mbsgd_core.problems.models._draws import Draws
 from mbsgd_core.problems.models._losses import slope
-from mbsgd_core.problems.models._net import Draws, NetProblem, NetSum, Piece
+from mbsgd_core.problems.models._net import NetProblem, NetSum, Piece
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +119,9 @@ class DenseSum(NetSum):
                     self._chain(delta, inputs[i][0])
         return gradients if self.penalty is None else gradients.add_(self.penalty * theta)
 
-    def _inputs(self, weights: list, x: "Tensor", masks: "list[Tensor]") -> "tuple[list, Tensor]":
+    def _inputs(
+        self, weights: "list[tuple[Tensor, Tensor | None]]", x: "Tensor", masks: "list[Tensor]"
+    ) -> "tuple[list[tuple[Tensor, Tensor]], Tensor]":
         """What goes into each layer, (activations, the same after dropout), and what comes out of the last."""
         inputs, z = [(x, x)], _affine(x, *weights[0])
         for i, layer in enumerate(weights[1:]):
@@ -139,10 +142,12 @@ class DenseSum(NetSum):
         return list(draws.dropout("dropout", (runs, rows, sum(hidden)), self.dropout, like).split(hidden, -1))
 
     def _activate(self, z: "Tensor") -> "Tensor":
-        return getattr(z, self.activation)()
+        active: Tensor = getattr(z, self.activation)()
+        return active
 
     def _activate_(self, z: "Tensor") -> "Tensor":
-        return getattr(z, f"{self.activation}_")()
+        active: Tensor = getattr(z, f"{self.activation}_")()
+        return active
 
     def _chain(self, delta: "Tensor", a: "Tensor") -> None:
         """delta *= act'(z), told by the activation a = act(z)."""

@@ -61,7 +61,8 @@ class LinearModel(DataProblem):
         """(P, P) curvature of f at theta (P,): X^T diag(loss'') X / m, plus l2 on the weights."""
         data = self.prepare(seed)
         curvature = self.pointwise(data.x @ theta, data.y)[1]
-        return (data.x * curvature[:, None]).T @ data.x / len(data.y) + np.diag(self.penalty())
+        of_losses: np.ndarray = (data.x * curvature[:, None]).T @ data.x / len(data.y)
+        return of_losses + np.diag(self.penalty())
 
     def solution(self, seed: int) -> Solution | None:
         theta = self.optimum(seed)
@@ -107,7 +108,7 @@ class LinearModel(DataProblem):
         w_j = w'_j deviation_j,  c = c' + sum_j w'_j mean_j; without an intercept the constant has no say.
         """
         data = self.prepare(seed)
-        weights = raw[..., :-1] * data.deviation
+        weights: np.ndarray = raw[..., :-1] * data.deviation
         if not self.intercept:
             return weights
         return np.concatenate([weights, (raw[..., -1] + raw[..., :-1] @ data.mean)[..., None]], -1)

@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.knobs import Examples, Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Task
-from mbsgd_core.problems.models._net import Draws, NetProblem, NetSum, Piece, labels_fit
+from mbsgd_core.problems.models._draws import Draws
+from mbsgd_core.problems.models._net import NetProblem, NetSum, Piece, labels_fit
 
 if TYPE_CHECKING:
     import torch

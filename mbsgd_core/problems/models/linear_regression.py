@@ -47,7 +47,8 @@ class LinearRegression(LinearModel):
 
 @lru_cache(maxsize=32)
 def _optimum(problem: LinearRegression, seed: int) -> np.ndarray:
-    return np.linalg.lstsq(*_rows(problem, seed), rcond=None)[0]
+    theta: np.ndarray = np.linalg.lstsq(*_rows(problem, seed), rcond=None)[0]
+    return theta
 
 
 def _rows(problem: LinearRegression, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import re
 import string
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mbsgd_core.errors import FormulaError
 
@@ -153,7 +153,7 @@ class _Reader:
                 return self._two(lambda a, b: getattr(a, method)(b), left, right, level)
         raise self._refusal(node)
 
-    def _two(self, operation: Callable, left: ast.expr, right: ast.expr, level: int) -> "Closure":
+    def _two(self, operation: Callable[..., Any], left: ast.expr, right: ast.expr, level: int) -> "Closure":
         a, b = self._read(left, level + 1), self._read(right, level + 1)
         return lambda x, y: operation(a(x, y), b(x, y))
 
@@ -180,5 +180,5 @@ def _constant(number: float) -> "Closure":
     return lambda x, y: x.new_tensor(number)
 
 
-def _one(operation: Callable, inner: "Closure") -> "Closure":
+def _one(operation: Callable[..., Any], inner: "Closure") -> "Closure":
     return lambda x, y: operation(inner(x, y))

@@ -113,7 +113,8 @@ def centred_draws(seed: int, count: int, width: int, deviation: float) -> np.nda
     if deviation == 0:
         return np.zeros_like(draws)
     draws -= draws.mean(0)
-    return draws / draws.std(0) * deviation
+    scaled: np.ndarray = draws / draws.std(0) * deviation
+    return scaled
 
 
 class SurfaceSum(FiniteSum):
