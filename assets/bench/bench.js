@@ -41,7 +41,7 @@ export class Bench {
     this.read = 0; // when the numbers changed last
     this.later = 0; // timer of their next change
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    this.channel = new Channel(owner, this, (...request) => fetch(...request));
+    this.channel = new Channel(owner, this, (address, request) => fetch(address, request));
     this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
     this.headline = createHeadline(this);
     this.page = createPage(this);
@@ -78,6 +78,7 @@ export class Bench {
     new ResizeObserver(() => this.resize()).observe(this.root);
   }
 
+  /** @returns {import("./types").RunHeader | null} of the newest picture */
   get header() {
     return this.state.picture?.header ?? null;
   }
