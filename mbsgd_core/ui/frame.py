@@ -20,7 +20,7 @@ h3 {font-size: 1.1rem !important; padding: .4rem 0 .5rem !important}
 @media (max-width: 640px) {.block-container {padding-top: 3.6rem; padding-left: 1rem; padding-right: 1rem}}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
 [data-testid="stSidebarHeader"] {padding-bottom: 0; height: 2.2rem}
-[class*="st-key-script-"] {display: none}
+[data-testid="stLayoutWrapper"]:has(> [class*="st-key-script-"]) {display: none}
 </style>"""
 # A page that the visitor has gone back from may still be on its way. When it arrives, Streamlit would add its address
 # to the history, above the one gone back to: so nobody writes there from a step back until the visitor's next act.
