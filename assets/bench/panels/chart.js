@@ -7,12 +7,11 @@ import { traceMarker } from "../theme.js";
 import { curveLayout } from "./axes.js";
 import { drawCurves } from "./curves.js";
 import { follow } from "./follow.js";
-import { placeLabels } from "./labels.js";
+import { LINE, writeLabels } from "./labels.js";
 import { frameAt } from "./replay.js";
 import { leaveTabOrder, settings } from "./toolbar.js";
 
 const LOST = "#c0161d";
-const LINE = 14; // px a label is high
 
 /** What can be drawn: its name, how to get it of a lane, whether it is a share of 1. */
 export const CURVES = {
@@ -252,7 +251,7 @@ export function createChart(bench, curve, choose) {
         context.stroke();
       }
     }
-    write(context, words, top, top + height);
+    writeLabels(context, words, { top, bottom: top + height, background: theme.background });
   }
 
   /** A cross where a curve ends because its lane diverged; returns the words beside it. */
@@ -271,22 +270,6 @@ export function createChart(bench, curve, choose) {
     const wide = context.measureText(said).width;
     const x = px > left + width / 2 ? px - 10 - wide : px + 10;
     return { said, color: bench.theme.dark ? "#ff8a80" : LOST, x, y: py + 7, width: wide, height: LINE };
-  }
-
-  /** Writes words, none over another, each on a little of the background. */
-  function write(context, words, top, bottom) {
-    const places = placeLabels(words, top, bottom);
-    context.textAlign = "left";
-    context.textBaseline = "middle";
-    words.forEach(({ said, color, x, width }, i) => {
-      context.globalAlpha = 0.8;
-      context.fillStyle = bench.theme.background;
-      context.fillRect(x - 2, places[i] - LINE / 2, width + 4, LINE);
-      context.globalAlpha = 1;
-      context.fillStyle = color;
-      context.fillText(said, x, places[i]);
-    });
-    context.textBaseline = "alphabetic";
   }
 
   function update({ newKey }) {
