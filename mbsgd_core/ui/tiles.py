@@ -36,11 +36,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
 _CSS = """
 .row {display: flex; gap: 10px; overflow-x: auto; padding: 3px 3px 9px; scrollbar-width: thin}
 .grid {display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr))}
-button {flex: 0 0 122px; padding: 0 0 7px; border: 1px solid color-mix(in srgb, var(--st-text-color) 14%, transparent);
+button {flex: 0 0 132px; padding: 0 0 5px; border: 1px solid color-mix(in srgb, var(--st-text-color) 14%, transparent);
   border-radius: 8px; background: var(--st-background-color); color: var(--st-text-color); cursor: pointer;
   font: 500 12px/1.25 var(--st-font); text-align: left; overflow: hidden; display: flex; flex-direction: column}
-button svg {display: block; width: 100%; height: 52px; background: #00224e}
-button span {padding: 6px 8px 0}
+button svg {display: block; width: 100%; height: 36px; background: #00224e}
+button span {padding: 4px 8px 0; white-space: nowrap; overflow: hidden; text-overflow: ellipsis}
+.grid button svg {height: 52px}
 button:hover, button[aria-pressed=true] {border-color: var(--st-primary-color)}
 button[aria-pressed=true] {box-shadow: 0 0 0 1px var(--st-primary-color)}
 button:focus-visible {outline: 2px solid var(--st-primary-color); outline-offset: 1px}
