@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mbsgd_core.measures.picture import picture
 
 from mbsgd_core import engine, kept
 from mbsgd_core.engine import plan
