@@ -8,8 +8,10 @@ LabError (ValueError)
 └── JobError            a background run failed
     └── JobCancelled    ... because somebody stopped it
 
-Divergence is not here: it is a result, not an error.
+Divergence is not here: it is a result, not an error. A Notice is what was done instead, where there is no error.
 """
+
+from typing import NamedTuple
 
 
 class LabError(ValueError):
@@ -49,3 +51,13 @@ class JobError(LabError):
 
 class JobCancelled(JobError):
     """A background run was stopped on request."""
+
+
+class Notice(NamedTuple):
+    """What was done with a parameter that could not be used as given."""
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}" if self.key else self.text

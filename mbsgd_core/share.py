@@ -14,32 +14,22 @@ that the link names starts from its own defaults; what the link does not name co
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl, quote, urlencode
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from mbsgd_core.errors import ExperimentError
+from mbsgd_core.errors import ExperimentError, Notice
 from mbsgd_core.experiment import Experiment, registered
 from mbsgd_core.knobs import Item, NamedItem, allowed, limits_of, page_of
 from mbsgd_core.registry import first_error, name_of
 from mbsgd_core.texts import fit, parse, shown, write
+from mbsgd_core.view import VIEW
 
 PAGE_CHARACTERS, PAGE_PARAMETERS = 64_000, 2_000  # a longer link is none that this page made
-VIEW = "view."  # begins what a link says about how its experiment is shown: see view.py
 NOTICES = 12  # more are counted, not listed
-
-
-class Notice(NamedTuple):
-    """What was done with a parameter that could not be used as given."""
-
-    key: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.text}" if self.key else self.text
 
 
 def to_query(experiment: Experiment) -> str:

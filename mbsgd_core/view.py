@@ -1,4 +1,4 @@
-"""The part of a link that is no experiment (floor 5): what is looked at, and how.
+"""The part of a link that is no experiment (floor 2): what is looked at, and how.
 
     v=1&problem=quadratic&...&view.clock=seconds&view.at=0.4&view.panels=path,fit
 
@@ -9,10 +9,11 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from mbsgd_core.errors import Notice
 from mbsgd_core.knobs import Flag, Item, Real, knob, limits_of, page_of
-from mbsgd_core.share import VIEW, Notice
 from mbsgd_core.texts import fit, parse, shown
 
+VIEW = "view."  # begins every parameter
 Clock = Literal["updates", "samples", "epochs", "seconds"]
 Panel = Literal["path", "fit", "boundary", "images", "confusion", "filters", "numbers"]
 Curve = Literal["loss", "test_loss", "test_accuracy"]

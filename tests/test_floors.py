@@ -16,10 +16,10 @@ FLOORS = {
     **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts", "kept"], 0),
     **dict.fromkeys(["format", "results", "processes"], 0),
     **dict.fromkeys(["problems", "samplers", "rules", "schedules"], 1),
-    **dict.fromkeys(["experiment", "axes"], 2),
+    **dict.fromkeys(["experiment", "axes", "view"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),
-    **dict.fromkeys(["share", "view", "catalogue", "jobs", "figures", "export"], 5),
+    **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
     **dict.fromkeys(["ui", "cli", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }

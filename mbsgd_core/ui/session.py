@@ -119,7 +119,7 @@ def write_link(query: str) -> None:
     state = st.session_state
     wanted = dict(parse_qsl(query, keep_blank_values=True))
     if state["view"]:
-        wanted |= {key: value for key, value in st.query_params.items() if key.startswith(share.VIEW)}
+        wanted |= {key: value for key, value in st.query_params.items() if key.startswith(view.VIEW)}
     before, state["written"] = state.get("written"), wanted
     read = st.query_params.to_dict()
     if read != wanted and (state["entered"] or before == wanted):
