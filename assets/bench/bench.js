@@ -32,7 +32,7 @@ export class Bench {
     this.theme = null;
     this.narrow = false;
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
-    this.channel = new Channel(owner, this, (...request) => fetch(...request));
+    this.channel = new Channel(owner, this, (address, request) => fetch(address, request));
     this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
     this.headline = createHeadline(this);
     this.page = createPage(this);
@@ -57,6 +57,7 @@ export class Bench {
     new ResizeObserver(() => this.resize()).observe(this.root);
   }
 
+  /** @returns {import("./types").RunHeader | null} of the newest picture */
   get header() {
     return this.state.picture?.header ?? null;
   }

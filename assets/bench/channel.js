@@ -172,7 +172,7 @@ export class Channel {
    * Changes the experiment that is shown. An edit of the same kind that has not left yet is replaced.
    *
    * @param kind edits of one kind replace each other: those of one knob in the same lanes.
-   * @param edit {edits: [{key, value, lane}, ...]} or {start: [x, y]}.
+   * @param {{edits: {key: string, value: number, lane: number}[]} | {start: number[]}} edit What changes.
    */
   edit(kind, edit) {
     this.close(); // the run of what was shown before is wanted no longer

@@ -40,6 +40,7 @@ function seen(lane, values, k) {
 const degrees = (x) => (Number.isFinite(x) ? `${x.toFixed(x < 10 ? 1 : 0)}°` : "–");
 
 /** Name, meaning, how a lane's record is read, and the lane's array without which there is nothing to read. */
+/** @type {[string, string, (lane: any, k: number) => string, string][]} */
 const ROWS = [
   ["loss", "Full objective at the iterate", (lane, k) => text.steady(lane.loss[k]), "loss"],
   ["test loss", "Mean loss of the test rows", (lane, k) => text.steady(seen(lane, lane.testLoss, k)), "testLoss"],

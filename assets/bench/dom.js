@@ -56,15 +56,16 @@ export function fetchEarly(address) {
   document.head.append(h("link", { rel: "preload", as: "script", href: address }));
 }
 
+const page = /** @type {any} */ (globalThis); // where Plotly puts itself
 let plotly = null; // the promise of it
 
 /** Loads Plotly once for the whole page. */
 export function loadPlotly(address) {
-  plotly ??= window.Plotly
-    ? Promise.resolve(window.Plotly)
+  plotly ??= page.Plotly
+    ? Promise.resolve(page.Plotly)
     : new Promise((done, failed) => {
         const script = h("script", { src: address });
-        script.addEventListener("load", () => done(window.Plotly));
+        script.addEventListener("load", () => done(page.Plotly));
         script.addEventListener("error", () => {
           plotly = null; // the next picture may try again
           failed(new Error(`The chart library could not be loaded from ${address}; reload the page to try again.`));

@@ -2,7 +2,14 @@
 
 const KINDS = { float32: Float32Array, uint32: Uint32Array, uint8: Uint8Array };
 
-/** {header, arrays} of one payload; each array is {shape, data}. */
+/** @typedef {{shape: number[], data: any}} Packed One array of a payload. */
+
+/**
+ * {header, arrays} of one payload.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {{header: any, arrays: Record<string, Packed>}} The header is one of those in types.d.ts, by its kind.
+ */
 export function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
@@ -12,6 +19,7 @@ export function unpack(bytes) {
     buffer = bytes.slice(4 + length).buffer; // typed arrays must start on a multiple of 4
     base = 0;
   }
+  /** @type {Record<string, Packed>} */
   const arrays = {};
   for (const { name, shape, dtype, offset } of header.arrays) {
     arrays[name] = {
@@ -53,6 +61,8 @@ function lastSound(theta, loss) {
  * The lanes of a payload with their arrays at hand: loss, update, samples, rate and, where there is a path, theta,
  * gradient ...; where there are data, seen, testLoss, testAccuracy, learned and replay. A lane whose first record is
  * still to come has one that says nothing.
+ *
+ * @param {{header: import("./types").RunHeader, arrays: Record<string, Packed>}} payload
  */
 export function lanesOf({ header, arrays }) {
   return header.lanes.map((lane, index) => {

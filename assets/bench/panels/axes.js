@@ -8,7 +8,14 @@ const SAMPLE = 2000; // values of a curve that are sorted to find them
 const BURST = 1e4; // times the start: a curve that rises so far leaves through the top, whether it diverged or not
 const ROOM = { log: 100, linear: 2 }; // times the start that the axis then shows
 
-/** Rounds a range outward, so that axes stay put while a slider is dragged. */
+/** @typedef {Float64Array} Floats Or any other list of numbers. */
+
+/**
+ * Rounds a range outward, so that axes stay put while a slider is dragged.
+ *
+ * @param {number[]} range
+ * @param {boolean} log
+ */
 export function roomy([low, high], log) {
   if (!(high > low))
     return log ? [low - 0.5, high + 0.5] : [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
@@ -28,7 +35,7 @@ function lowest(values, usable) {
 /**
  * The lowest and highest value worth a place on the axis, as logarithms where the axis is logarithmic.
  *
- * @param {{ys: ArrayLike<number>, band?: {lower: ArrayLike<number>, upper: ArrayLike<number>}}[]} series The curves.
+ * @param {{ys: Floats, band?: {lower: Floats, upper: Floats}}[]} series The curves.
  * @param {boolean} log Whether the axis is logarithmic.
  * @param {number} target A level that is drawn, NaN if none is.
  * @param {boolean} diverged Whether a lane diverged.

@@ -219,7 +219,7 @@ export function createChart(bench, curve, choose) {
     }
     if (!picture || !bench.lanes.length) return;
     const { theme } = bench;
-    const { left, top, width, height, right, size, toX, toY } = picture;
+    const { left, top, height, right, size, toX, toY } = picture;
     const x = Math.min(right, Math.max(left, toX(Math.max(bench.at, how.log.x ? 1e-300 : 0))));
     const context = fresh(marks, ...size);
     const ratio = bright.width / size[0];

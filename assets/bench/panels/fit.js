@@ -19,7 +19,7 @@ export function reach(values) {
   return [low - room, high + room];
 }
 
-/** Round numbers inside a range, about `most` of them at the most. */
+/** Round numbers inside a range, about `most` of them at the most. @param {number[]} range */
 export function ticks([low, high], most = 4) {
   const raw = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -44,7 +44,7 @@ function columns({ header, arrays }) {
  * The points of a fit in original units: a line, a sigmoid, or the line between two classes.
  *
  * @param {number[]} theta Weights, then the intercept, in standardised units.
- * @param data {mean, deviation, intercept} of the columns.
+ * @param {{mean?: number[], deviation?: number[], intercept: boolean}} data Of the columns.
  * @param {{features: number, kind: string, rx: number[], ry: number[]}} frame What is drawn, and its ranges.
  */
 export function fitPoints(theta, data, { features, kind, rx, ry }) {

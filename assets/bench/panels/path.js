@@ -1,6 +1,6 @@
 /** Paths on the surface: the surface drawn once by Plotly, the paths of one lane or of several above it on canvas. */
 
-import { h, sheet, svg, write } from "../dom.js";
+import { h, sheet, svg } from "../dom.js";
 import { isFull } from "../payload.js";
 import { Draft } from "./draft.js";
 import { arrowScale, DASHES, drawMarks, freshMarks } from "./marks.js";
@@ -47,6 +47,7 @@ class Surface {
     this.element = h("div", { class: "mb-plot" }, this.chart);
     this.visible = true;
     this.ready = false;
+    this.echo = false; // whether it follows another's zoom
     this.draft = new Draft(this.element);
     this.trails = new Map(lanes.map((i) => [i, new Trail(this.element, lanes.length > 1)]));
     this.marks = sheet(this.element);

@@ -68,7 +68,14 @@ export function surfaceTraces({ header, arrays }) {
 /** A title where there is room for so many pixels: without what stands in brackets at its end, if that is too long. */
 export const titleFor = (title, room) => (title.length * LETTER > room ? title.replace(/ \([^)]*\)$/, "") : title);
 
-/** The layout of a panel of this size in the theme in force. */
+/**
+ * The layout of a panel in the theme in force.
+ *
+ * @param {any} bench
+ * @param {any} theme
+ * @param {boolean} narrow
+ * @param {number[]} size
+ */
 export function surfaceLayout({ header }, theme, narrow, [wide, tall]) {
   const [x0, x1, y0, y1] = header.problem.view;
   const axis = (title, range) => ({
@@ -98,7 +105,13 @@ export function surfaceLayout({ header }, theme, narrow, [wide, tall]) {
   };
 }
 
-/** From data to pixels in a panel; before Plotly has drawn it, as it will. */
+/**
+ * From data to pixels in a panel; before Plotly has drawn it, as it will.
+ *
+ * @param {any} chart
+ * @param {number[]} size
+ * @param {import("../types").ProblemHeader} problem
+ */
 export function viewOf(chart, [wide, tall], problem) {
   const { xaxis, yaxis } = chart._fullLayout ?? {};
   const [x0, x1] = xaxis ? xaxis.range.map(Number) : problem.view;

@@ -109,10 +109,10 @@ export class Trail {
       join(path, lane.theta, from, to, view);
       return path;
     });
-    for (const [style, extra] of [
+    for (const [style, extra] of /** @type {[string, number][]} */ ([
       ["rgba(0,0,0,.55)", 3.6],
       ["rgba(255,255,255,.95)", 2],
-    ]) {
+    ])) {
       context.strokeStyle = style;
       pieces.forEach(({ strength }, i) => {
         context.globalAlpha = strength;
