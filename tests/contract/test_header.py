@@ -1,4 +1,4 @@
-"""What travels to the bench is what results/header.py says, key by key, and so is what the browser's modules believe."""
+"""What travels to the bench is what results/header.py says, key by key; and so is what the browser believes."""
 
 import collections.abc
 import json
