@@ -9,6 +9,7 @@ run: $(VENV)/app
 	$(BIN)/streamlit run app.py
 
 test: $(VENV)/tests lint kernels
+	$(BIN)/python -m tools.front_end test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
 	$(BIN)/python -m pytest -m browser
@@ -17,6 +18,7 @@ lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mbsgd_core tools
+	$(BIN)/python -m tools.front_end check
 
 # The fast lanes, compiled once. The app does so in the background and runs on torch meanwhile; tests must not wait.
 kernels: $(VENV)/app
@@ -31,8 +33,9 @@ $(VENV)/app: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/tests: $(VENV)/app tests/requirements.txt
+$(VENV)/tests: $(VENV)/app tests/requirements.txt package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python -m tools.front_end install
 	touch $@
 
 clean:

@@ -73,7 +73,7 @@ const ROWS = [
   ["next batch", "Indices of the samples of the next update", batchText, "update"],
 ];
 
-/** Makes the instruments. */
+/** Makes the instruments. @param {import("./bench.js").Bench} bench */
 export function createCursor(bench) {
   const table = h("table", { class: "mb-numbers" });
   const notes = h("div", { class: "mb-remarks" });

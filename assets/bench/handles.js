@@ -15,7 +15,7 @@ const CHAIN =
 
 const labels = (lanes) => lanes.map((lane) => lane.label).join(", ");
 
-/** Makes the row of knobs. */
+/** Makes the row of knobs. @param {import("./bench.js").Bench} bench */
 export function createHandles(bench) {
   const tracks = h("div", { class: "mb-tracks" });
   const chain = h(
@@ -191,7 +191,9 @@ export function createHandles(bench) {
     if (alike) write(words, handles.length ? text.knob(spec, (free[0] ?? handles[0]).value, samples) : "–");
     else
       words.replaceChildren(
-        ...handles.map(({ lane, value }) => h("span", {}, marker(lane), spec.integer ? text.count(value) : text.num(value))),
+        ...handles.map(({ lane, value }) =>
+          h("span", {}, marker(lane), spec.integer ? text.count(value) : text.setting(value)),
+        ),
       );
   }
 

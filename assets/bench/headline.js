@@ -7,7 +7,7 @@ import { marker } from "./theme.js";
 /** Badges that are bad news. */
 const BAD = new Set(["unstable", "diverged", "escaping"]);
 
-/** Makes the headline. */
+/** Makes the headline. @param {import("./bench.js").Bench} bench */
 export function createHeadline(bench) {
   const sentence = h("p", { class: "mb-headline", "aria-live": "polite" });
   const group = "mb-clock";

@@ -34,7 +34,7 @@ function address({ header, state: { clock, at, end, view } }) {
   return `${location.origin}${location.pathname}?${header.link}&${seen}`;
 }
 
-/** Makes the frame: its parts are put in their places by the bench. */
+/** Makes the frame: its parts are put in their places by the bench. @param {import("./bench.js").Bench} bench */
 export function createPage(bench) {
   const said = h("span", { class: "mb-said", role: "status", "aria-live": "polite" });
   const share = h(
@@ -120,7 +120,7 @@ export function createPage(bench) {
     lesson.setAttribute("aria-label", told ? "Lesson" : "Problem");
   }
 
-  /** How far the run is, and what can be done about it. */
+  /** How far the run is, and what can be done about it. @param {Partial<import("./types").Status>} status */
   function progress({ state, progress: share, message: words_, left, estimate }) {
     const { connection } = bench.state;
     const lost = connection !== "open";
@@ -149,7 +149,7 @@ export function createPage(bench) {
   /** Says what a picture is about. */
   function update() {
     const { header } = bench;
-    progress(header?.status ?? { state: "" });
+    progress(header?.status ?? {});
     if (!header) return;
     const { problem, lanes } = header;
     const missing = 100 * (1 - (problem.finite_share ?? 1));

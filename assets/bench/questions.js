@@ -2,7 +2,7 @@
 
 const REST = 200; // ms the cursor must rest
 
-/** Makes what asks; rest() says that the cursor has come to rest. */
+/** Makes what asks; rest() says that the cursor has come to rest. @param {import("./bench.js").Bench} bench */
 export function createQuestions(bench) {
   let timer = 0;
   let asked = ""; // the newest question

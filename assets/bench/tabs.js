@@ -8,7 +8,8 @@ const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
  * Makes the tabs.
  *
  * @param bench keeps the chosen one in its view.
- * @param {{name: string, label: string, element: HTMLElement}[]} all One whose element is hidden has nothing to say and is not offered.
+ * @param {{name: string, label: string, element: HTMLElement}[]} all One whose element is hidden has nothing to say
+ *   and is not offered.
  */
 export function createTabs(bench, all) {
   const tabs = all.map(({ name, label, element }) => {

@@ -15,7 +15,7 @@ const ICONS = {
   loop: "M17 17H7v-3l-4 4 4 4v-3h12v-6h-2zM7 7h10v3l4-4-4-4v3H5v6h2z",
 };
 
-/** Makes the timeline. */
+/** Makes the timeline. @param {import("./bench.js").Bench} bench */
 export function createTimeline(bench) {
   const button = (name, path, title, onclick) =>
     h("button", { type: "button", class: "mb-button", "aria-label": name, title, onclick }, icon(path));

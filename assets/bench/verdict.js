@@ -10,7 +10,7 @@ const WORDS = new Set(["stable", "why"]); // columns of words; all others hold n
 const shownAt = (clock) => (column) =>
   column.key === `${clock}_to_target` || !Object.keys(CLOCKS).some((other) => column.key === `${other}_to_target`);
 
-/** Makes the verdict. */
+/** Makes the verdict. @param {import("./bench.js").Bench} bench */
 export function createVerdict(bench) {
   const head = h("tr", {});
   const body = h("tbody", {});

@@ -1,4 +1,4 @@
-"""The payload's header is what results/header.py says, and the browser's types are made from it."""
+"""What travels to the bench is what results/header.py says, key by key; and so is what the browser believes."""
 
 import collections.abc
 import json

@@ -190,7 +190,7 @@ function dot(context, flat, i, toX, toY, r) {
   context.fill();
 }
 
-/** Makes a plot of the data for each group of lanes. */
+/** Makes a plot of the data for each group of lanes. @param {import("../bench.js").Bench} bench */
 export function createFits(bench, groups) {
   const plots = groups.map((lanes) => new Plot(bench, lanes));
   let known = null; // the data that is drawn

@@ -69,7 +69,7 @@ export function columnsFor(panels, width, least = LEAST) {
   return Math.ceil(panels / Math.ceil(panels / most));
 }
 
-/** Makes the panels. */
+/** Makes the panels. @param {import("../bench.js").Bench} bench */
 export function createPanels(bench) {
   const panelSwitch = h("div", { class: "mb-scopes", role: "radiogroup", "aria-label": "Panel" });
   const overlayButton = h(

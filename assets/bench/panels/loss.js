@@ -6,7 +6,7 @@ import { createChart, CURVES } from "./chart.js";
 
 const ROOM = 290; // px a chart needs beside others
 
-/** Makes the section. */
+/** Makes the section. @param {import("../bench.js").Bench} bench */
 export function createLoss(bench) {
   const toggle = (label, title, key) => {
     const input = h("input", {

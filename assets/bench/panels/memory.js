@@ -7,18 +7,7 @@ import { swatch } from "../theme.js";
 // Greys and blues of their own: lanes have their colours, parts have shades and their names.
 const PARTS = ["data", "parameters", "gradient", "optimizer state", "activations"];
 
-/** 268144 -> "268 kB". */
-export function bytes(n) {
-  const units = ["B", "kB", "MB", "GB"];
-  let i = 0;
-  while (n >= 1000 && i < units.length - 1) {
-    n /= 1000;
-    i += 1;
-  }
-  return `${text.num(n)} ${units[i]}`;
-}
-
-/** Makes the strip. */
+/** Makes the strip. @param {import("../bench.js").Bench} bench */
 export function createMemory(bench) {
   const body = h("div", { class: "mb-bytes" });
   const device = h("span", { class: "mb-note" });
@@ -45,18 +34,18 @@ export function createMemory(bench) {
     const most = Math.max(1, ...sums);
     body.replaceChildren(
       ...known.flatMap((lane, k) => {
-        const words = PARTS.map((name) => `${name} ${bytes(lane.memory[name])}`).join(", ");
+        const words = PARTS.map((name) => `${name} ${text.storage(lane.memory[name])}`).join(", ");
         const parts = PARTS.map((name, i) =>
           h("i", {
             "data-part": i,
             style: `width:${(100 * lane.memory[name]) / most}%`,
-            title: `${name}: ${bytes(lane.memory[name])}`,
+            title: `${name}: ${text.storage(lane.memory[name])}`,
           }),
         );
         return [
           h("span", { class: "mb-lane" }, swatch(lane), lane.label),
           h("span", { class: "mb-stack", role: "img", "aria-label": `${lane.label}: ${words}` }, parts),
-          h("span", { title: words }, bytes(sums[k])),
+          h("span", { title: words }, text.storage(sums[k])),
         ];
       }),
     );
