@@ -84,3 +84,11 @@ def test_the_web_process_never_sees_torch():
     use = f"{CORE}.catalogue.catalogue(); {CORE}.experiment.schema()"
     code = f"import sys, {modules}; {use}; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["contract", "oracle", "hostile"])
+def test_no_test_file_imports_another(folder):
+    for path in (ROOT / "tests" / folder).glob("*.py"):
+        for name in imports(ast.parse(path.read_text())):
+            there = name.split(".")[2:3] if name.startswith("tests.") else []
+            assert not any(part.startswith("test_") for part in there), f"{path.name} imports {name}; share a _name.py"

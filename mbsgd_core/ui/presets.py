@@ -11,6 +11,9 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui.frame import ROOT
 
 FOLDER = ROOT / "assets" / "presets"
+_GROUND = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 122 52"><rect width="122" height="52" fill="#00224e"/></svg>'
+)
 OTHERS = "More lessons"  # the chapter of those that name none
 
 
@@ -62,6 +65,6 @@ def opening() -> Experiment:
 
 @cache
 def picture(name: str) -> str:
-    """The tile's small picture: SVG text, drawn from a real run of the preset."""
+    """The tile's small picture: SVG text, drawn from a real run of the preset; the bare ground while there is none."""
     file = FOLDER / f"{name}.svg"
-    return file.read_text("utf-8") if file.exists() else ""
+    return file.read_text("utf-8") if file.exists() else _GROUND

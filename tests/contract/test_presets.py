@@ -203,20 +203,19 @@ def test_claim(name, claim):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_picture(name):
-    text = (FOLDER / f"{name}.svg").read_text()
+    text = presets.picture(name)
     root = ElementTree.fromstring(text)
     assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("viewBox") == "0 0 122 52"
     assert len(text.encode()) < 3_000
     assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
-    # One path and one head a lane, on top of the level lines.
+    # One path and one head a lane, on top of the level lines; none as long as it has not been drawn.
     lanes = [tag for tag in root.iter() if tag.get("data-lane")]
-    assert len(lanes) == len(experiment(name).lanes)
+    assert len(lanes) == (len(experiment(name).lanes) if (FOLDER / f"{name}.svg").exists() else 0)
 
 
 def test_no_picture_is_left_over():
-    assert {path.with_suffix("") for path in FOLDER.rglob("*.svg")} == {
-        path.with_suffix("") for path in FOLDER.rglob("*.json")
-    }
+    pictures, lessons = ({path.with_suffix("") for path in FOLDER.rglob(f"*.{kind}")} for kind in ("svg", "json"))
+    assert pictures <= lessons
 
 
 def test_all_lessons_are_one_list_in_chapters():

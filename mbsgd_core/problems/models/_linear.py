@@ -165,6 +165,11 @@ class LinearSum(FiniteSum):
     def predict(self, theta: "Tensor", rows: "Tensor") -> "Tensor":
         return (rows @ theta[: self.columns] + theta[self.columns :].sum())[:, None]  # the sum of one or of nothing
 
+    def test_metrics(self, theta: "Tensor") -> dict[str, float]:
+        if not len(self.y_test):
+            return {}
+        return {"test_loss": self.loss(self.x_test @ theta, self.y_test).mean().item()}
+
     def gather(self, indices: "Tensor") -> Sequence[Batch]:
         x, y = self.x[indices], self.y[indices]  # (n, R, B, P), (n, R, B)
         if indices.shape[1] == 1:

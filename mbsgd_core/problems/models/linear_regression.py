@@ -80,8 +80,3 @@ class SquaredSum(LinearSum):
 
     def slope(self, z: "Tensor", y: "Tensor") -> "Tensor":
         return z.sub_(y)
-
-    def test_metrics(self, theta: "Tensor") -> dict[str, float]:
-        if not len(self.y_test):
-            return {}
-        return {"test_loss": self.loss(self.x_test @ theta, self.y_test).mean().item()}
