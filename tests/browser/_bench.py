@@ -67,7 +67,8 @@ def button(page: Page, name: str) -> Locator:
 
 def drag(page: Page, name: str, to: float, steps: int = 25, release: bool = True) -> None:
     """Drag a handle from where it is to a share of its track."""
-    handle, track = slider(page, name), slider(page, name).locator("xpath=ancestor::*[contains(@class, 'mb-track')]")
+    handle, track = slider(page, name), page.locator(".mb-track").filter(has=slider(page, name))
+    track.scroll_into_view_if_needed()
     box, at = track.bounding_box(), float(handle.evaluate("e => e.value"))
     row = float(handle.evaluate("e => parseFloat(getComputedStyle(e.parentElement).getPropertyValue('--mb-row')) || 0"))
     assert box is not None

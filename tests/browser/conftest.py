@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
 
+from tests.browser._bench import WAIT
 from tests.browser.chromium import ARGUMENTS, find
 
 ROOT = Path(__file__).resolve().parents[2]
+BOOT = 120  # seconds that a server may take to answer, on a machine that is busy with other things
+expect.set_options(timeout=WAIT)
 
 
 def pytest_collection_modifyitems(items):
@@ -33,6 +37,13 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": path, "args": ARGUMENTS}
 
 
+@pytest.fixture
+def context(context: BrowserContext) -> BrowserContext:
+    """A visitor's browser; a busy machine may take its time."""
+    context.set_default_timeout(WAIT)
+    return context
+
+
 @contextmanager
 def serve() -> Iterator[str]:
     """A fresh server on a free port of this machine; its address."""
@@ -47,11 +58,12 @@ def serve() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(BOOT)
 
 
 def _wait(address: str, server: subprocess.Popen) -> None:
-    for _ in range(240):
+    end = time.monotonic() + BOOT
+    while time.monotonic() < end:
         if server.poll() is not None:
             raise RuntimeError("the server ended before it answered")
         try:
@@ -59,7 +71,7 @@ def _wait(address: str, server: subprocess.Popen) -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError("the server did not answer within 24 seconds")
+    raise RuntimeError(f"the server did not answer within {BOOT} seconds")
 
 
 @pytest.fixture(scope="session")

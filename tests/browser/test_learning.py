@@ -10,7 +10,6 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import pace
 from mbsgd_core.ui import channel
 from tests.browser._bench import (
-    WAIT,
     button,
     drag,
     ended,
@@ -65,9 +64,9 @@ def test_panels_can_be_changed(page: Page, app: str):
     visit(page, f"{app}/?{lesson('01_three_on_moons')}")
     ended(page)
     page.get_by_role("radio", name="Path").check(force=True)
-    expect(page.locator(".mb-stage .js-plotly-plot")).to_have_count(3, timeout=WAIT)
+    expect(page.locator(".mb-stage .js-plotly-plot")).to_have_count(3)
     page.get_by_role("radio", name="Confusion").check(force=True)
-    expect(page.get_by_role("img", name=re.compile("^Confusion matrix"))).to_have_count(3, timeout=WAIT)
+    expect(page.get_by_role("img", name=re.compile("^Confusion matrix"))).to_have_count(3)
 
 
 def test_a_network_runs_again_while_its_rate_is_dragged(page: Page, app: str):
@@ -117,19 +116,19 @@ def test_it_goes_on_behind_another_page(page: Page, app: str):
     start(page, app)
     made = updates(page)
     page.get_by_role("link", name="Learn", exact=True).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Learn", timeout=WAIT)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Learn")
     page.get_by_role("link", name="Compare", exact=True).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Compare", timeout=WAIT)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
     moves_on(page, made)
     button(page, "Pause run").click()
     ended(page, "paused")
 
 
 def test_what_was_learned_is_seen_again_on_the_timeline(page: Page, app: str):
+    page.emulate_media(reduced_motion="reduce")
     visit(page, f"{app}/?{lesson('01_three_on_moons')}")
     ended(page)
-    if button(page, "Pause").count():
-        button(page, "Pause").click()
+    rests(page)
     timeline = slider(page, "Timeline")
     timeline.press("Home")
     expect(page.get_by_role("region", name="Mini-batch", exact=True)).to_contain_text("update 0")
@@ -173,8 +172,7 @@ def test_a_server_that_is_gone_is_said_and_found_again(page: Page):
 
     with serve() as address:
         visit(page, f"{address}/?{long_run()}")
-        page.get_by_role("button", name=re.compile(r"^Run \(about ")).click()
-        moves_on(page, 0)
+        go(page)
     said(page, "status", "value === 'lost'")
     expect(page.get_by_text("The server does not answer")).to_be_visible()
     expect(button(page, "Start again")).to_be_visible()

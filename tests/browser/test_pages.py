@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from mbsgd_core.ui import frame
-from tests.browser._bench import ROOT, WAIT, link, rests, visit
+from tests.browser._bench import ROOT, link, rests, visit
 
 LEARN = "Learn"
 # What a page shows, as the query of its link; undefined while it shows nothing.
@@ -18,7 +18,7 @@ SHOWN = {frame.HOME: f"document.querySelector('{ROOT}')?.dataset.link"}
 
 def there(page: Page, name: str, query: str | None = None) -> tuple[str, str]:
     """Wait until a page stands, with this query in the address, and shows what the address says; (its name, query)."""
-    expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=WAIT)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
     expect(page).to_have_title(re.compile(name))
     path = "" if name == frame.HOME else name
     known = "undefined" if query is None else json.dumps(query)
@@ -29,7 +29,6 @@ def there(page: Page, name: str, query: str | None = None) -> tuple[str, str]:
           return location.pathname.endsWith("/{path}") && shown !== undefined && here === sorted(shown)
             && (wanted === undefined || here === sorted(wanted));
         }}""",
-        timeout=WAIT,
     )
     return name, page.evaluate("location.search")
 
@@ -48,7 +47,7 @@ def test_back_and_forward_bring_back_what_was_shown(page: Page, app: str):
         act()
         if name in SHOWN:  # the address follows
             before = places[-1][1] if places[-1][0] == name else ""
-            page.wait_for_function(f"location.search !== {json.dumps(before)}", timeout=WAIT)
+            page.wait_for_function(f"location.search !== {json.dumps(before)}")
         places.append(there(page, name))
 
     def follow(name: str) -> Callable[[], None]:
@@ -75,7 +74,7 @@ def test_back_does_not_wait_for_the_page(page: Page, app: str):
     first = there(page, "Compare")
     for name in (LEARN, "Compare") * 3:
         page.get_by_role("link", name=name, exact=True).first.click()
-        expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=WAIT)
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
     there(page, "Compare")
     for _ in range(6):
         page.evaluate("history.back()")
@@ -101,14 +100,14 @@ def test_a_deep_link_to_a_page_on_a_fresh_server(page: Page, fresh: str):
     for name in frame.pages():
         if name != frame.HOME:
             page.goto(f"{fresh}/{name}")
-            expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=WAIT)
+            expect(page.get_by_role("heading", level=1)).to_have_text(name)
             for other in frame.pages():
                 expect(page.get_by_role("link", name=other, exact=True).first).to_be_visible()
 
 
 def test_a_lesson_opens_in_compare(page: Page, app: str):
     page.goto(f"{app}/{LEARN}")
-    page.get_by_role("link", name="Open in Compare").nth(1).click(timeout=WAIT)
+    page.get_by_role("link", name="Open in Compare").nth(1).click()
     there(page, frame.HOME)
     rests(page)
     assert link(page)["problem"] == parse_qs(urlsplit(page.url).query)["problem"]
@@ -132,4 +131,4 @@ def test_an_old_address_leads_to_what_it_meant(page: Page, app: str, old: str, n
 
 def test_a_problem_is_shown_with_what_is_known(page: Page, app: str):
     visit(page, f"{app}/Problems?problem=himmelblau")
-    expect(page.locator("section.main, [data-testid=stMain]").first).to_contain_text("Minimizers", timeout=WAIT)
+    expect(page.locator("section.main, [data-testid=stMain]").first).to_contain_text("Minimizers")
