@@ -7,13 +7,13 @@ from mbsgd_core import engine
 from mbsgd_core.jobs import surveys
 from mbsgd_core.measures import along, landscape, sharpness
 from mbsgd_core.measures.meter import meter
-from tests.jobs._runs import DIGITS, follow, made, model, unowned
+from tests.jobs._runs import DIGITS, follow, model, train, unowned
 
 
 @pytest.fixture(scope="module")
 def run():
     wanted = model()
-    return wanted, made(wanted)
+    return wanted, train(wanted)
 
 
 @pytest.mark.parametrize("kind", ["pca", "random"])
@@ -71,7 +71,7 @@ def test_the_rate_is_that_of_the_schedule():
 def test_a_lane_that_diverged_is_read_while_it_was_sound():
     lanes = [{"sampler": "full_batch", "schedule": {"name": "constant", "learning_rate": 1e200}}]
     wanted = model({"name": "linear_regression", "dataset": "diabetes"}, lanes=lanes)
-    (lane,) = made(wanted).lanes
+    (lane,) = train(wanted).lanes
     (path,) = surveys.paths([lane])
     assert lane.diverged_at > 0 and 0 in surveys.stops(path)
     assert all(np.isfinite(path.theta[0, k]).all() for k in surveys.stops(path))
