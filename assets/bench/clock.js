@@ -64,6 +64,6 @@ export function timeText(clock, t, end) {
   if (clock === "updates") return `update ${count(t)} of ${count(end)}`;
   if (clock === "samples") return `${count(t)} of ${count(end)} samples`;
   if (clock === "seconds") return `${seconds(t)} of ${seconds(end)}`;
-  const exact = Number(t.toFixed(end > 100 ? 1 : 2));
+  const exact = end < 1 ? num(t) : Number(t.toFixed(end > 100 ? 1 : 2));
   return `epoch ${exact} of ${num(end)}`;
 }

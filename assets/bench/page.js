@@ -6,6 +6,7 @@ import { viewQuery } from "./view.js";
 
 const LINK =
   "M10.6 13.4a3 3 0 0 0 4.2 0l3.6-3.6a3 3 0 0 0-4.2-4.2l-1 1M13.4 10.6a3 3 0 0 0-4.2 0l-3.6 3.6a3 3 0 0 0 4.2 4.2l1-1";
+const SHORT = 1; // seconds: of a run that takes no longer nothing is said
 const CONNECTION = {
   open: "",
   lost: "The server does not answer. What is shown stays; it is asked again every few seconds.",
@@ -67,9 +68,9 @@ export function createPage(bench) {
   );
   const message = h("span", { class: "mb-message", role: "status" });
   const button = (label, onclick) => h("button", { type: "button", class: "mb-plain", hidden: true, onclick }, label);
-  const start = button("Run", () => bench.channel.go());
+  const start = button("Train", () => bench.channel.go());
   start.classList.add("mb-start");
-  const pause = button("Pause run", () => bench.channel.pause());
+  const pause = button("Pause training", () => bench.channel.pause());
   const again = button("Start again", () => bench.channel.go());
   const alarm = h("p", { class: "mb-alarm", role: "alert", hidden: true });
   const run = h("div", { class: "mb-run", hidden: true }, message, start, pause, again);
@@ -102,6 +103,7 @@ export function createPage(bench) {
   const caption = h("p", { class: "mb-caption", hidden: true }); // what the panels do not show by themselves
   const words = h("div", { class: "mb-words-of-pictures" });
   let refusal = "";
+  let begun = null; // when the run that goes on was first heard of
 
   /** Puts text into an element and hides it where there is none. */
   function put(element, sentence) {
@@ -121,29 +123,32 @@ export function createPage(bench) {
   }
 
   /** How far the run is, and what can be done about it. @param {Partial<import("./types").Status>} status */
-  function progress({ state, progress: share, message: words_, left, estimate }) {
+  function progress({ state, progress: share, message: note, left, estimate }) {
     const { connection } = bench.state;
     const lost = connection !== "open";
     const percent = Math.floor(100 * (share ?? 0));
     const running = state === "running" || state === "queued";
-    const long = running && (left > 1 || bench.channel.opening === false);
+    begun = running ? (begun ?? performance.now()) : null;
+    const long = running && (left > SHORT || performance.now() - begun > 1000 * SHORT);
     bar.hidden = !running || lost;
     bar.setAttribute("aria-valuenow", percent);
     bar.firstChild.style.width = `${percent}%`;
-    const about = (seconds) => (seconds > 0 ? `about ${text.seconds(seconds)}` : "");
+    const about = (seconds) => (seconds > 0 ? `about ${text.seconds(Number(seconds.toPrecision(2)))}` : "");
     const told = {
-      running: [`${percent} %`, words_, left > 0 && `${about(left)} left`],
-      queued: [words_ || "Waiting for a free worker"],
-      paused: [`Paused at ${percent} %`, words_],
-      waiting: [words_],
+      running: [`${percent} %`, note, left > 0 && `${about(left)} left`],
+      queued: [note || "Waiting for a free worker"],
+      paused: [`Paused at ${percent} %`, note],
+      waiting: [note],
     }[state];
-    write(message, lost ? CONNECTION[connection] : (told ?? []).filter(Boolean).join(" · "));
-    write(start, state === "paused" ? "Resume run" : ["Run", about(estimate) && `(${about(estimate)})`].filter(Boolean).join(" "));
+    const spoken = running && !long ? [] : (told ?? []);
+    write(message, lost ? CONNECTION[connection] : spoken.filter(Boolean).join(" · "));
+    const whole = about(estimate);
+    write(start, state === "paused" ? "Resume training" : `Train${whole && ` (${whole})`}`);
     start.hidden = lost || !(state === "waiting" || state === "paused");
-    pause.hidden = lost || !long || state === "queued";
+    pause.hidden = lost || !long || state !== "running";
     again.hidden = !lost;
     run.hidden = !message.textContent && start.hidden && pause.hidden && again.hidden;
-    put(alarm, refusal || (state === "failed" ? words_ : ""));
+    put(alarm, refusal || (state === "failed" ? note : ""));
   }
 
   /** Says what a picture is about. */
