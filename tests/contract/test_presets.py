@@ -39,10 +39,11 @@ import pytest
 import torch
 
 from mbsgd_core import engine
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.measures.stability import curvature_spread, largest_curvature, mean_square_limit, rate_limit
 from mbsgd_core.types import CLOCKS, State, Trace
 from mbsgd_core.ui import presets
+from mbsgd_core.ui.tiles import PICTURES
 from tests.contract._lessons import numbers_in, numbers_said
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "presets"
@@ -216,6 +217,14 @@ def test_picture(name):
 def test_no_picture_is_left_over():
     pictures, lessons = ({path.with_suffix("") for path in FOLDER.rglob(f"*.{kind}")} for kind in ("svg", "json"))
     assert pictures <= lessons
+
+
+def test_every_problem_has_its_picture():
+    assert {path.stem for path in PICTURES.glob("*.svg")} == set(problems())
+    for path in PICTURES.glob("*.svg"):
+        root = ElementTree.fromstring(path.read_text("utf-8"))
+        assert root.get("viewBox") == "0 0 122 52" and path.stat().st_size < 3_000
+        assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
 
 
 def test_all_lessons_are_one_list_in_chapters():
