@@ -5,6 +5,8 @@ The bench says on its root element what goes on (data-state, data-status, data-l
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 from playwright.sync_api import Locator, Page
@@ -65,23 +67,34 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def drag(page: Page, name: str, to: float, steps: int = 25, release: bool = True) -> None:
-    """Drag a handle from where it is to a share of its track."""
+@contextmanager
+def held(page: Page, name: str) -> Iterator[Callable[[float], None]]:
+    """Take a handle, move it to shares of its track, and let it go at the end."""
     handle, track = slider(page, name), page.locator(".mb-track").filter(has=slider(page, name))
     track.scroll_into_view_if_needed()
     box, at = track.bounding_box(), float(handle.evaluate("e => e.value"))
     row = float(handle.evaluate("e => parseFloat(getComputedStyle(e.parentElement).getPropertyValue('--mb-row')) || 0"))
     assert box is not None
-    middle = box["y"] + box["height"] / 2
+    left, width, middle = box["x"], box["width"], box["y"] + box["height"] / 2
 
-    def place(share_: float) -> float:
-        return box["x"] + 10 + share_ * (box["width"] - 20)
+    def move(to: float, down: float = 0, steps: int = 25) -> None:
+        page.mouse.move(left + 10 + to * (width - 20), middle + down, steps=steps)
 
-    page.mouse.move(place(at), middle + row)
+    move(at, row, 1)
     page.mouse.down()
-    page.mouse.move(place(to), middle, steps=steps)
-    if release:
-        page.mouse.up()
+    yield move
+    page.mouse.up()
+
+
+def drag(page: Page, name: str, to: float) -> None:
+    """Drag a handle from where it is to a share of its track."""
+    with held(page, name) as move:
+        move(to)
+
+
+def painted(page: Page) -> int:
+    """The number of the question whose answer was painted last."""
+    return int(str(page.locator(ROOT).get_attribute("data-painted")))
 
 
 def experiment(lesson: str) -> Experiment:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser._bench import button, drag, lesson, link, rests, said, slider, values, visit
+from tests.browser._bench import button, drag, held, lesson, link, painted, rests, said, slider, values, visit
 
 LANES = ("BGD", "SGD", "Mini-batch")
 KNOBS = ("Learning rate", "Momentum", "Batch size")
@@ -62,7 +62,7 @@ def test_it_plays_once_by_itself_and_pause_stops_it(page: Page, app: str):
 def test_the_newest_value_of_a_fast_drag_is_the_one_shown_and_linked(page: Page, app: str):
     visit(page, app)
     for to in (0.2, 0.7, 0.35):
-        drag(page, "Learning rate of Mini-batch", to, steps=40)
+        drag(page, "Learning rate of Mini-batch", to)
         rests(page)
         shown = values(page, "Learning rate")
         for i, label in enumerate(LANES, 1):
@@ -104,10 +104,11 @@ def test_what_a_method_is_stays_as_it_is(page: Page, app: str):
 def test_the_picture_moves_while_the_thumb_is_held(page: Page, app: str):
     visit(page, app)
     rests(page)
-    before = page.evaluate("Number(document.querySelector('.mb-root').dataset.painted)")
-    drag(page, "Momentum of Mini-batch", 0.8, steps=30, release=False)
-    said(page, "painted", f"Number(value) > {before} + 1")
-    page.mouse.up()
+    with held(page, "Momentum of Mini-batch") as move:
+        for to in (0.4, 0.8, 0.6):
+            before = painted(page)
+            move(to)
+            said(page, "painted", f"Number(value) > {before}")
 
 
 def test_keys_reach_what_is_turned_most(page: Page, app: str):
@@ -133,7 +134,7 @@ def test_a_dragged_long_run_shows_few_records_and_at_rest_all_of_them(page: Page
     visit(page, f"{app}/{long}&budget.amount=1{lane}&lane1.schedule.learning_rate=0.05")
     rests(page)
     whole = len(sizes[-1].body())
-    drag(page, "Learning rate of SGD", 0.45, steps=10)
+    drag(page, "Learning rate of SGD", 0.45)
     rests(page)
     bodies = [len(answer.body()) for answer in sizes[1:]]
     assert bodies[-1] == pytest.approx(whole, rel=0.05) and min(bodies) < 0.97 * whole
