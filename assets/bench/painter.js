@@ -17,7 +17,8 @@ export function createPainter(bench) {
       const { picture } = bench.state;
       if (told === picture) return;
       told = picture;
-      for (const instrument of [bench.page, bench.headline, bench.verdict, bench.memory, bench.tabs]) instrument.update();
+      const { page, headline, verdict, memory, tabs } = bench;
+      for (const instrument of [page, headline, verdict, memory, tabs]) instrument.update();
     },
 
     /** Draws one frame now. */

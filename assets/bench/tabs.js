@@ -53,7 +53,8 @@ export function createTabs(bench, all) {
     },
     tabs.map(({ button }) => button),
   );
-  const element = h("section", { class: "mb-tabs-below", "aria-label": "Instruments" }, list, tabs.map((tab) => tab.panel));
+  const panels = tabs.map(({ panel }) => panel);
+  const element = h("section", { class: "mb-tabs-below", "aria-label": "Instruments" }, list, panels);
 
   /** Shows the chosen tab; the first where that has nothing to say. */
   function update() {

@@ -74,7 +74,8 @@ export function traceMarker(context, kind, x, y, r) {
 function shape(lane, x, y, r) {
   const corners = CORNERS[lane.marker];
   if (!corners) return svg("circle", { cx: x, cy: y, r, fill: lane.color });
-  return svg("polygon", { points: corners.map(([dx, dy]) => `${x + r * dx},${y + r * dy}`).join(" "), fill: lane.color });
+  const points = corners.map(([dx, dy]) => `${x + r * dx},${y + r * dy}`).join(" ");
+  return svg("polygon", { points, fill: lane.color });
 }
 
 /** A lane's marker alone. */

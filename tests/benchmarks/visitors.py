@@ -79,7 +79,7 @@ def walk(browser: Browser, address: str) -> Callable[[int], float]:
 def pause(page: Page) -> float:
     """From the click on Pause until the page says so, ms."""
     begun = time.perf_counter()
-    button(page, "Pause run").click()
+    button(page, "Pause training").click()
     ended(page, "paused")
     return 1000 * (time.perf_counter() - begun)
 

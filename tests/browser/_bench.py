@@ -120,7 +120,7 @@ def moves_on(page: Page, made: int, lane: str = "SGD") -> None:
 
 def go(page: Page, lane: str = "SGD") -> None:
     """Press the button of a run that waits for it, and wait until it is under way."""
-    page.get_by_role("button", name=re.compile(r"^Run \(about ")).click(timeout=WAIT)
+    page.get_by_role("button", name=re.compile(r"^Train \(about ")).click(timeout=WAIT)
     moves_on(page, 0, lane)
 
 

@@ -88,13 +88,13 @@ def test_a_long_run_waits_for_its_button_and_rests_where_it_is(page: Page, app: 
     start(page, app)
     made = updates(page)
     moves_on(page, made)
-    button(page, "Pause run").click()
+    button(page, "Pause training").click()
     ended(page, "paused")
     rests(page)
     held = updates(page)
-    button(page, "Resume run").click()
+    button(page, "Resume training").click()
     moves_on(page, held)
-    button(page, "Pause run").click()
+    button(page, "Pause training").click()
     ended(page, "paused")
 
 
@@ -105,7 +105,7 @@ def test_a_reload_finds_the_run_again(page: Page, app: str):
     said(page, "painted", "value !== '-1'")
     moves_on(page, made)
     assert page.evaluate("document.querySelector('.mb-root').dataset.status") == "running"
-    button(page, "Pause run").click()
+    button(page, "Pause training").click()
     ended(page, "paused")
     rests(page)
     held = updates(page)
@@ -122,7 +122,7 @@ def test_it_goes_on_behind_another_page(page: Page, app: str):
     page.get_by_role("link", name="Compare", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
     moves_on(page, made)
-    button(page, "Pause run").click()
+    button(page, "Pause training").click()
     ended(page, "paused")
 
 
