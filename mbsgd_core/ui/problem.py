@@ -20,12 +20,8 @@ from mbsgd_core.ui.upload import upload
 
 DATA = "mbsgd_core.problems.datasets"
 HIDDEN = ("inline",)  # data that are typed into an experiment, not chosen
-FIRST_DATA = (
-    "diabetes",
-    "breast_cancer",
-    "moons",
-    "digits",
-)  # where the visitor names none: real ones before made ones
+# Where the visitor names no data: real ones whose surface can be drawn; for a net small ones that need it, or images.
+FIRST_DATA, FIRST_FOR_NETS = ("diabetes", "breast_cancer"), ("moons", "digits")
 KEPT = ("l2", "standardize", "test_fraction", "label_noise", "imbalance")  # by a change of model or data
 
 
@@ -107,11 +103,12 @@ def settings(name: str, dataset: Dataset | None = None) -> dict[str, Any]:
         return {"name": name}
     known = discover(DATA, Dataset)
     if dataset is None:
-        every = [known[one].ready() for one in (*FIRST_DATA, *known) if one not in HIDDEN]
+        first = FIRST_DATA if cls.planar else FIRST_FOR_NETS if "hidden" in cls.model_fields else ()
+        every = [known[one].ready() for one in (*first, *known) if one not in HIDDEN]
         fitting = [one for one in every if name in models(_written(one)) and not one.missing]
-        drawable = [one for one in fitting if cls.planar and not one.shape]
         classes = [one for one in fitting if one.task == "classification"]
-        dataset = next(iter([*drawable, *classes, *fitting]))
+        flat = [one for one in fitting if not one.shape]
+        dataset = next(iter([*flat, *fitting] if cls.planar else [*classes, *fitting]))
     own = dataset.shape or dataset.missing or isinstance(dataset, Csv)  # images, and columns that somebody chooses
     plane = cls.plane_settings(dataset) if cls.planar and not own else {}
     return {"name": name, "dataset": dataset.model_dump(mode="json"), **plane}
