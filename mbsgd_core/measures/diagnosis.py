@@ -81,7 +81,7 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         why, remedy = _advice(about, about.rate)
         return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
     if end.kind == "escaping":
-        fell = f"The loss falls faster and faster, from {number(end.first)} to {number(end.last)}"
+        fell = f"The loss falls and does not slow down, from {number(end.first)} to {number(end.last)}"
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
     if made < planned:
         return Badge("running", f"{count(made)} of {count(planned)} updates are made.")

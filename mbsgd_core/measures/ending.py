@@ -75,8 +75,10 @@ def ending(
 
 
 def _falls_faster(tail: np.ndarray) -> bool:
-    early, middle, late = (float(third.mean()) for third in np.array_split(tail, 3)) if len(tail) >= 3 else (0, 0, 0)
-    return middle - late > early - middle and middle > late
+    if len(tail) < 3:
+        return False
+    early, middle, late = tail[-(len(tail) // 3 * 3) :].reshape(3, -1).mean(1)
+    return bool(middle - late > max(early - middle, 0.0))
 
 
 def _fell_deep(update: np.ndarray, loss: np.ndarray) -> bool:

@@ -139,14 +139,17 @@ def _why(clock: str, rows: Sequence[Row], order: Sequence[int]) -> str:
 
 
 def _nobody(rows: Sequence[Row], order: Sequence[int]) -> Headline:
-    opening = "Nobody has reached the target yet" if _running(rows, order) else "Nobody reaches the target"
     names = {rows[i].diagnosis.badge.name for i in order}
-    if len(names) == 1 and (name := names.pop()) not in ("running", "settled"):
-        who = rows[order[0]].label if len(order) == 1 else _who(rows, order)
-        opening += f": {who} {'is' if len(order) == 1 else 'are'} {name}"
-    lowest = number(rows[order[0]].final_loss)
+    common = names.pop() if len(names) == 1 and not names & {"running", "settled"} else ""
+    lowest, remedy = number(rows[order[0]].final_loss), _shared_remedy(rows, order)
+    if len(order) == 1:
+        misses = "has not reached the target yet" if _running(rows, order) else "does not reach the target"
+        is_so = f"it is {common}, at" if common else "it is at"
+        return Headline(f"{rows[order[0]].label} {misses}: {is_so} a loss of {lowest}.{remedy}", None)
+    opening = "Nobody has reached the target yet" if _running(rows, order) else "Nobody reaches the target"
+    opening += f": {_who(rows, order)} are {common}" if common else ""
     equal = [rows[i].label for i in order if number(rows[i].final_loss) == lowest]
-    return Headline(f"{opening}; the lowest loss is {lowest}, by {listed(equal)}.{_shared_remedy(rows, order)}", None)
+    return Headline(f"{opening}; the lowest loss is {lowest}, by {listed(equal)}.{remedy}", None)
 
 
 def _standing(rows: Sequence[Row], order: Sequence[int], by: str) -> Headline:

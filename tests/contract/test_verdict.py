@@ -84,7 +84,7 @@ def test_a_run_on_its_way_says_yet():
         lane("Mini-batch", 3.0, badge=running),
     ]
     assert said("epochs", rows).text.endswith("BGD does not reach it yet.")
-    assert said("epochs", rows[:1]).text == "Nobody has reached the target yet; the lowest loss is 0.7, by BGD."
+    assert said("epochs", rows[:1]).text == "BGD has not reached the target yet: it is at a loss of 0.7."
     assert said("epochs", rows[:2]).text == "Only SGD has reached the target so far (2 epochs)."
     start = [row._replace(spent=Spent(0, 0, 0.0, 0.0)) for row in rows]
     assert said("epochs", start) == ("All lanes stand at the start.", None)
@@ -95,6 +95,11 @@ def test_what_all_lanes_suffer_from_is_said_with_what_helps():
     rows = [lane(label, None, 9.0 + i, badge=slow) for i, label in enumerate(LABELS)]
     assert said("epochs", rows).text == (
         "Nobody reaches the target: all three are too slow; the lowest loss is 9, by BGD. Try rate 0.12."
+    )
+    alone = [rows[0], lane("SGD", badge=lost())]
+    assert said("epochs", alone).text == (
+        "BGD does not reach the target: it is too slow, at a loss of 9. Try rate 0.12. "
+        "SGD diverges: the limit is 0.25; try 0.12."
     )
 
 
