@@ -1,4 +1,4 @@
-"""State, Trace, Outcome and Glance (floor 0), and the letters of every shape in the core.
+"""State, Trace, Outcome and ViewBudget (floor 0), and the letters of every shape in the core.
 
 R runs, L lanes, K records, N samples, B batch, P parameters, D features, U updates an epoch,
 C cells of a sweep, X and Y its axes.
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 CLOCKS = ("updates", "samples", "epochs", "seconds")
 
 
-class Glance(NamedTuple):
+class ViewBudget(NamedTuple):
     """How much of a run a moving picture takes in: about `most` records of a lane, and one of them closely."""
 
     most: int

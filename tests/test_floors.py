@@ -13,7 +13,7 @@ CORE = "mbsgd_core"
 
 # The longest name that fits decides. Modules of equal floor do not know each other, unless they share the name.
 FLOORS = {
-    **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts", "kept"], 0),
+    **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts", "memory_cache"], 0),
     **dict.fromkeys(["format", "results", "processes"], 0),
     **dict.fromkeys(["problems", "samplers", "rules", "schedules"], 1),
     **dict.fromkeys(["experiment", "axes", "view"], 2),

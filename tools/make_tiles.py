@@ -15,7 +15,7 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures import look
+from mbsgd_core.figures import lane_style
 from mbsgd_core.measures import plane
 from mbsgd_core.problems.base import FiniteSum
 
@@ -91,7 +91,7 @@ def svg(
     parts.append('<g transform="scale(.5)" fill="none" stroke-linejoin="round" stroke-linecap="round">')
     parts += ground
     parts.append(f'<path d="{"".join(map(line, lines))}" stroke="#fff" stroke-width="5" stroke-opacity=".8"/>')
-    colours = [style.color for style in look.looks(experiment.lanes)]
+    colours = [style.color for style in lane_style.lane_styles(experiment.lanes)]
     for i, (points, colour) in enumerate(zip(lines, colours, strict=True)):
         parts.append(f'<path data-lane="{i + 1}" d="{line(points)}" stroke="{colour}" stroke-width="3.2"/>')
     for points, colour in zip(dots, colours, strict=False):

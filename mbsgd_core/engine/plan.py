@@ -9,7 +9,7 @@ import torch
 from mbsgd_core import kernels
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import beside, keep
+from mbsgd_core.memory_cache import byte_lru, derived_cache
 from mbsgd_core.problems.base import Batch, FiniteSum, Place, Problem
 from mbsgd_core.samplers.base import Sampler
 
@@ -120,12 +120,12 @@ def _fit(numbers: int) -> int:
     return max(1, min(256, WORK // numbers))
 
 
-@keep(most=8)
+@byte_lru(most=8)
 def _orders(sampler: Sampler, seed: int, runs: int, epoch: int, samples: int) -> np.ndarray | None:
     return sampler.orders(seed, runs, epoch, samples)
 
 
-@keep(most=16)
+@byte_lru(most=16)
 def _realize(problem: Problem, seed: int, dtype: str, device: str) -> FiniteSum:
     if device == "cuda":  # the numbers that were asked for, and the same ones each time
         torch.backends.cudnn.allow_tf32 = False  # by default convolutions keep 10 of float32's 23 bits
@@ -150,7 +150,7 @@ def device_of(experiment: Experiment) -> str:
     return "cuda" if has_gpu and large else "cpu"
 
 
-@beside(most=64)
+@derived_cache(most=64)
 def plan_of(experiment: Experiment, lane: int) -> Plan:
     """The plan of a lane; kept."""
     return Plan(experiment, lane)

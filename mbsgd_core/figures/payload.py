@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures import look
+from mbsgd_core.figures import lane_style
 from mbsgd_core.results.run import Scene
 
 VERSION = 2
@@ -98,15 +98,15 @@ def message(
         kept: arrays that the browser has and that are still right: they do not travel.
     """
     lanes = []
-    for i, (lane, style) in enumerate(zip(experiment.lanes, look.looks(experiment.lanes), strict=True)):
+    for i, (lane, style) in enumerate(zip(experiment.lanes, lane_style.lane_styles(experiment.lanes), strict=True)):
         told = report["lanes"][i]
         own = {
             "knobs": dict(lane_knobs[i]) if lane_knobs else {},
             "pinned": list(pinned[i]) if pinned else [],
-            "text": look.describe(lane, experiment.problem.sample_count),
+            "text": lane_style.describe(lane, experiment.problem.sample_count),
             "memory": None if told["memory"] is None else dict(zip(MEMORY, told["memory"], strict=True)),
         }
-        lanes.append({**told, "role": look.role(lane), **style._asdict(), **own})
+        lanes.append({**told, "role": lane_style.role(lane), **style._asdict(), **own})
     scene = report["scene"]
     header = {
         "version": VERSION,

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from mbsgd_core.figures.look import Look
+from mbsgd_core.figures.lane_style import LaneStyle
 
 HEIGHT, SMALL = 460, 260
 _CLEAR = "rgba(0,0,0,0)"
 _SYMBOLS = {"triangle": "triangle-up"}
 
 
-def landscape(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Figure:
+def landscape(found: Any, labels: Sequence[str], looks: Sequence[LaneStyle]) -> go.Figure:
     """Contours of the loss in the plane, on a log scale where it is positive, and the paths' shadows in it.
 
     Args:
@@ -51,7 +51,7 @@ def landscape(found: Any, labels: Sequence[str], looks: Sequence[Look]) -> go.Fi
     return _framed(figure, HEIGHT)
 
 
-def along(found: Any, labels: Sequence[str], looks: Sequence[Look], epochs: Sequence[np.ndarray]) -> go.Figure:
+def along(found: Any, labels: Sequence[str], looks: Sequence[LaneStyle], epochs: Sequence[np.ndarray]) -> go.Figure:
     """The true loss along each path (line) and that of its shadow in the plane (dots): how far to trust the picture.
 
     Args:
@@ -72,7 +72,7 @@ def along(found: Any, labels: Sequence[str], looks: Sequence[Look], epochs: Sequ
 
 
 def instrument(
-    readings: Sequence[Any], name: str, lanes: Sequence[tuple[str, Look, int]], edge: bool = False
+    readings: Sequence[Any], name: str, lanes: Sequence[tuple[str, LaneStyle, int]], edge: bool = False
 ) -> go.Figure:
     """One instrument along all paths.
 

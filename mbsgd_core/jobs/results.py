@@ -36,12 +36,12 @@ class Results:
 def holds(report: dict[str, Any], view: View) -> bool:
     """Whether a report has all that a view asks for."""
     asked = set(view.panels or report["first_panels"]) & set(report["panels"])
-    return report["thinned"] in (None, view.glance) and asked <= set(report["shown"])
+    return report["thinned"] in (None, view.view_budget) and asked <= set(report["shown"])
 
 
 def unweighed(result: RunProgress, view: View) -> list[int]:
     """The lanes of a finished run whose memory a view shows, and which nobody has measured: those that learn data."""
-    if view.glance is not None or result.report["scene"] is None or not result.done:
+    if view.view_budget is not None or result.report["scene"] is None or not result.done:
         return []
     return [i for i, lane in enumerate(result.lanes) if lane.memory is None]
 

@@ -28,7 +28,7 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
             moving picture its first report), and then waits until somebody lets it go on.
     """
     if known is None:
-        budget = 0.0 if job.held and job.view.glance is None else BUDGET
+        budget = 0.0 if job.held and job.view.view_budget is None else BUDGET
         known = yield tasks.begin, (experiment_json, budget, job.view)
     lanes, report = list(known.lanes), known.report
     drawn, interval, stale = time.monotonic(), REDRAW, False

@@ -93,14 +93,15 @@ class Runner:
             owner: who asks; each has one run at a time.
             experiment_json: from Experiment.to_json().
             view: what the report must hold.
-            held: whether the run makes its start alone (with a glance: its first report), and waits there for `go_on`.
+            held: whether the run makes its start alone (with a view budget: its first report), and waits for
+                `go_on`.
 
         Returns:
             A Job; its `result`, partial ones too, is a RunProgress. Don't change it: equal experiments share it.
         """
         with self._lock:
             older = self._newest.get(owner)
-            if older is not None and older.experiment == experiment_json and view.glance is None:
+            if older is not None and older.experiment == experiment_json and view.view_budget is None:
                 older.view = view  # its next report
                 return older
             known = self._results.get(experiment_json)

@@ -143,6 +143,6 @@ def sharpen(experiment_json: str, theta: np.ndarray, search: Any) -> tuple[float
 
 def _part(experiment: Experiment, samples: int) -> Any:
     from mbsgd_core import engine
-    from mbsgd_core.measures.part import part
+    from mbsgd_core.measures.subsample import subsample
 
-    return part(engine.finite_sum(experiment), samples, experiment.seed)
+    return subsample(engine.finite_sum(experiment), samples, experiment.seed)

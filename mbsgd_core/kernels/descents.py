@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mbsgd_core.kept import beside
 from mbsgd_core.kernels import dense, judge, linear, smooth, surface
 from mbsgd_core.kernels.derivative import record_gradient
 from mbsgd_core.kernels.forms import has_form
 from mbsgd_core.kernels.registers import Epochs, Registers, surface_registers
 from mbsgd_core.kernels.tape import NotRecordable, record_surface
+from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models._dense import DenseSum
 from mbsgd_core.problems.models._linear import LinearSum
@@ -181,7 +181,7 @@ class DenseDescent(Descent):
         return out
 
 
-@beside(most=32)
+@derived_cache(most=32)
 def descent_of(total: FiniteSum) -> Descent | None:
     """The compiled form of a problem; None where it has none: the torch definition runs."""
     if not has_form(total):

@@ -8,7 +8,7 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number
-from mbsgd_core.measures import along, noise, plane
+from mbsgd_core.measures import noise, path_gradients, plane
 from mbsgd_core.measures.plane import Plane
 
 
@@ -55,7 +55,7 @@ def _one(
     mean, spread = shown.mean(0), noise.covariance(shown)
     used = None
     if update < experiment.updates(lane):
-        used = shown[along.batches(experiment, lane, np.array([update]))[0]].mean(0)
+        used = shown[path_gradients.batches(experiment, lane, np.array([update]))[0]].mean(0)
     return {
         "index": index,
         "gradient": mean.tolist(),

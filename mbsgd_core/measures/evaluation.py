@@ -16,11 +16,11 @@ from mbsgd_core import engine
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import learning
-from mbsgd_core.measures.findings import Judged
-from mbsgd_core.measures.part import part, point
+from mbsgd_core.measures.subsample import point, subsample
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.datasets.base import Table
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.learning import Judged
 from mbsgd_core.results.run import Evaluations, Frame, Scene
 
 MANY, SAMPLES = 10_000, 1_000  # training rows that a train loss is a mean over, at most; of dear models
@@ -145,7 +145,7 @@ def judge(experiment: Experiment, lane: int, update: int, theta: np.ndarray) -> 
     if not np.isfinite(theta).all():
         return Judgement(np.nan, np.nan, np.nan, {})
     problem, total, seed = experiment.data_problem, engine.finite_sum(experiment), experiment.seed
-    some = part(total, judged_rows(experiment), seed)
+    some = subsample(total, judged_rows(experiment), seed)
     train = float(some.objective(point(total, theta)[None])[0])
     tests = test_rows(experiment) > 0
     judged = learning.judge(problem, total, theta, seed, "test" if tests else "train")

@@ -103,7 +103,7 @@ def begin(
     """The plane, its window and the paths in it; no point is evaluated yet.
 
     Args:
-        total: the objective, or a `part` of it. An evaluation is a pass over all its samples in evaluation mode.
+        total: the objective, or a `subsample` of it. An evaluation is a pass over all its samples in evaluation mode.
         traces: one a lane, with record 0; the first run counts. Thin the records of large nets before.
         kind: "pca": the plane that holds most of the paths' variance; "random": two filter-normalised directions
             around the end of one lane, which show its surroundings and little of the path.
@@ -156,7 +156,7 @@ def advance(total: FiniteSum, landscape: Landscape, points: int) -> Landscape:
         landscape: from `begin` or an earlier call; it is not changed.
         points: rounded up to whole groups of points that are evaluated together.
     """
-    from mbsgd_core.measures.along import plane_losses, together
+    from mbsgd_core.measures.path_gradients import plane_losses, together
 
     group = together(total)
     last = min(len(landscape.values), landscape.done + -(-max(points, 1) // group) * group)
@@ -220,9 +220,9 @@ def _labels(drawn: Plane, kind: Kind) -> tuple[str, str]:
 
 
 def _text(total: FiniteSum, drawn: Plane, kind: Kind) -> str:
-    from mbsgd_core.measures.part import Part
+    from mbsgd_core.measures.subsample import Subsample
 
-    whole = total.whole.samples if isinstance(total, Part) else total.samples
+    whole = total.whole.samples if isinstance(total, Subsample) else total.samples
     samples = (
         f"{total.samples:,} of {whole:,} samples, drawn once" if total.samples < whole else f"all {whole:,} samples"
     )

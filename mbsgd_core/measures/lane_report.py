@@ -7,18 +7,18 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number, plural, point
-from mbsgd_core.kept import beside
-from mbsgd_core.measures import along, ensemble, evaluation, noise, verdict
+from mbsgd_core.measures import ensemble, evaluation, noise, path_gradients, verdict
+from mbsgd_core.measures.decimation import at, cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
-from mbsgd_core.measures.glance import at, cursor, last_sound, outline
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane
 from mbsgd_core.measures.truth import Truth
+from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import Evaluations, LaneProgress
 from mbsgd_core.results.verdict import Row
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 
 SIZES = 20_000  # of longer lists of batch sizes the first and last stand for all
 FEW, MANY = 16, 120  # records where a model is judged on the held-out rows: while a knob is dragged, at rest
@@ -32,7 +32,7 @@ def lane_report(
     drawn: Plane | None,
     known: Truth,
     goal: float | None,
-    glance: Glance | None,
+    view_budget: ViewBudget | None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
     """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
@@ -43,17 +43,17 @@ def lane_report(
     if drawn is not None:
         curves = np.column_stack([drawn.project(trace.theta[0]), curves])
     kept, close = np.arange(len(curves)), np.arange(len(curves))
-    if glance is not None:
-        here = cursor(glance, trace, experiment.updates_per_epoch(i), seconds)
+    if view_budget is not None:
+        here = cursor(view_budget, trace, experiment.updates_per_epoch(i), seconds)
         close = np.unique([here, min(here, last_sound(curves))])
-        kept = np.union1d(outline(curves, glance.most), close)
+        kept = np.union1d(outline(curves, view_budget.most), close)
     arrays = {
         "loss": trace.loss[0, kept],
         "update": trace.update[kept],
         "samples": trace.samples[kept],
         "rate": trace.learning_rate[kept],
     }
-    batch = along.all_batches(experiment, i, int(trace.update[-1]))
+    batch = path_gradients.all_batches(experiment, i, int(trace.update[-1]))
     if batch is not None:
         arrays["batch"] = batch
     spread: dict[str, Any] = {}
@@ -61,12 +61,12 @@ def lane_report(
         total, path, near = engine.finite_sum(experiment), curves[kept, :2], at(trace, close)
         arrays |= {
             "theta": path,
-            "gradient": drawn.turn(along.gradients(total, near.theta[0])),
-            "batch_gradient": drawn.turn(along.next_batch_gradients(experiment, i, near)),
+            "gradient": drawn.turn(path_gradients.gradients(total, near.theta[0])),
+            "batch_gradient": drawn.turn(path_gradients.next_batch_gradients(experiment, i, near)),
         }
         if drawn.explained is not None:
             arrays["out_of_plane"] = drawn.distance(trace.theta[0, kept])
-            arrays["plane_loss"] = along.path_losses(total, drawn.lift(path))
+            arrays["plane_loss"] = path_gradients.path_losses(total, drawn.lift(path))
         spread = ensemble.spread(trace, drawn) if runs > 1 else {}
     if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
         seen = _evaluations(experiment, lane, kept)
@@ -84,7 +84,7 @@ def lane_report(
         "seconds_per_update": seconds,
         "records": len(kept),
         # The records of the gradients; all if None.
-        "looked_at": None if glance is None else np.searchsorted(kept, close).tolist(),
+        "looked_at": None if view_budget is None else np.searchsorted(kept, close).tolist(),
         "runs": runs,
         "diverged_at": found.diverged_at,
         "badge": found.badge.header(),
@@ -138,7 +138,7 @@ def start_noise(experiment: Experiment, lane: int) -> float | None:
     return None if scale is None else (factor * scale) ** 0.5
 
 
-@beside(most=32)
+@derived_cache(most=32)
 def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
     if total.samples * total.parameters > noise.SAMPLE_WORK:
         return None

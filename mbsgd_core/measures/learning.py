@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from mbsgd_core.errors import LabError
-from mbsgd_core.measures.findings import Curves, Field, Gallery, Judged
-from mbsgd_core.measures.part import Part, part, point
+from mbsgd_core.measures.subsample import Subsample, point, subsample
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.learning import Curves, Field, Gallery, Judged
 
 ROWS = 4096  # predicted at once
 MARGIN = 0.1  # around the data, of their range
@@ -138,11 +138,11 @@ def curves(problem: DataProblem, total: FiniteSum, thetas: np.ndarray, seed: int
         problem, total: an experiment's problem, and its finite sum at `seed`.
         thetas: (K, P); rows that are not finite give NaN.
         seed: the experiment's.
-        samples: of the training rows, see `part`; None: all of them.
+        samples: of the training rows, see `subsample`; None: all of them.
     """
     x, y = rows_of(problem, seed, "train")
-    some = part(total, samples, seed)
-    if isinstance(some, Part):
+    some = subsample(total, samples, seed)
+    if isinstance(some, Subsample):
         x, y = x[some.rows.cpu().numpy()], y[some.rows.cpu().numpy()]
     found = np.full((len(thetas), 3), np.nan)
     for k in np.flatnonzero(np.isfinite(thetas).all(1)):

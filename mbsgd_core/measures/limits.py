@@ -7,11 +7,11 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import beside
 from mbsgd_core.measures import stability
-from mbsgd_core.measures.part import part
 from mbsgd_core.measures.sharpness import sharpness
+from mbsgd_core.measures.subsample import subsample
 from mbsgd_core.measures.truth import truth
+from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.rules.sgd import SGD
 
@@ -58,7 +58,7 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
 def network_limits(experiment: Experiment, lane: int) -> Limits | None:
     """The limit by the largest curvature at the start over some samples: a search that networks of any size allow."""
     total = engine.finite_sum(experiment)
-    some = part(total, FEWEST if experiment.problem.flops > DEAR else FEW, experiment.seed)
+    some = subsample(total, FEWEST if experiment.problem.flops > DEAR else FEW, experiment.seed)
     start = np.array(experiment.start) if experiment.start is not None else total.start().cpu().numpy()
     found = sharpness(some, start, experiment.seed, PRODUCTS, TOLERANCE).value
     plain = stability.rate_limit(found if np.isfinite(found) else None, experiment.lanes[lane].rule)
@@ -72,17 +72,17 @@ def start_of(experiment: Experiment) -> tuple[float, ...]:
     return tuple(engine.finite_sum(experiment).start().tolist())
 
 
-@beside(most=32)
+@derived_cache(most=32)
 def _curvature(problem: FiniteSum, theta: tuple[float, ...]) -> float | None:
     return stability.largest_curvature(problem, np.array(theta))
 
 
-@beside(most=8)
+@derived_cache(most=8)
 def _spread(problem: FiniteSum, theta: tuple[float, ...]) -> stability.Spread | None:
     return stability.curvature_spread(problem, np.array(theta))
 
 
-@beside(most=64)
+@derived_cache(most=64)
 def _noisy_limit(problem: FiniteSum, theta: tuple[float, ...], size: int, replacement: bool) -> float | None:
     spread = _spread(problem, theta)
     return None if spread is None else stability.mean_square_limit(spread, size, replacement)

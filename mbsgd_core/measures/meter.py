@@ -5,11 +5,11 @@ import math
 import numpy as np
 import torch
 
-from mbsgd_core.measures.findings import Meter
 from mbsgd_core.measures.noise import SAMPLE_WORK, ratio, shrink
-from mbsgd_core.measures.part import PIECE, Part, point
+from mbsgd_core.measures.subsample import PIECE, Subsample, point
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.random import stream
+from mbsgd_core.results.learning import Meter
 
 GROUP = 32  # samples a group where all single gradients are too many numbers
 
@@ -22,7 +22,7 @@ def meter(total: FiniteSum, theta: np.ndarray, group: int | None = None, seed: i
     scaled to ddof 0). Larger groups cost less and tell less: the relative error is about sqrt(2 / k) at most.
 
     Args:
-        total: the objective, or a `part` of it: |G|^2 is then corrected by the noise of the part's own mean.
+        total: the objective, or a `subsample` of it: |G|^2 is then corrected by the noise of the part's own mean.
         theta: (P,).
         group: samples a group; None: 1 where that is cheap, else 32.
         seed: of the parting (stream "meter").
@@ -48,7 +48,7 @@ def meter(total: FiniteSum, theta: np.ndarray, group: int | None = None, seed: i
         mean += (own - mean) * (added / (seen + added))
         seen += added
     parts = len(whole) + (ragged.numel() > 0)
-    of = total.whole.samples if isinstance(total, Part) else n
+    of = total.whole.samples if isinstance(total, Subsample) else n
     trace = squares / (parts - 1) * (of - 1) / of if parts > 1 else math.nan
     length = float(mean.square().sum())
     if n < of:

@@ -7,11 +7,11 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import evaluation
-from mbsgd_core.measures.glance import last_sound
+from mbsgd_core.measures.decimation import last_sound
 from mbsgd_core.problems.models._linear import LinearModel
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import LaneProgress, Replay
-from mbsgd_core.types import Glance, Trace
+from mbsgd_core.types import Trace, ViewBudget
 
 DATA_ROWS = 20_000  # longer lists do not travel
 FRAMES = 40  # records of a lane whose frames are kept to be seen again
@@ -70,7 +70,7 @@ def data(experiment: Experiment) -> tuple[dict[str, Any] | None, dict[str, np.nd
 
 
 def learned(
-    experiment: Experiment, i: int, lane: LaneProgress, chosen: Sequence[str], glance: Glance | None
+    experiment: Experiment, i: int, lane: LaneProgress, chosen: Sequence[str], view_budget: ViewBudget | None
 ) -> dict[str, np.ndarray]:
     """The newest frame, and at rest those on the way."""
     if not set(chosen) - {"path", "fit"}:
@@ -79,10 +79,10 @@ def learned(
     if not evaluation.stops(experiment):
         trace = lane.trace
         newest = evaluation.shown(experiment, i, int(trace.update[-1]), trace.theta[0, -1])
-        if glance is None and lane.over:
+        if view_budget is None and lane.over:
             replay = _frames(experiment, i, trace)
     found = {f"learned/{name}": values for name, values in newest.items()}
-    if glance is None and lane.over and replay.frames:
+    if view_budget is None and lane.over and replay.frames:
         found["replay/at"] = np.array(replay.at, dtype=np.uint32)
         names = replay.frames[0]
         found |= {f"replay/{name}": np.stack([frame[name] for frame in replay.frames]) for name in names}

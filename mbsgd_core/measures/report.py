@@ -31,20 +31,20 @@ def report(
     Args:
         experiment: what was run.
         lanes: as far as they have come, with record 0.
-        view: the panels that somebody looks at, and how closely: with a glance the report holds few records, and
+        view: the panels that somebody looks at, and how closely: with a budget the report holds few records, and
             gradients at the cursor alone. What is said of a lane is said of all its records.
         size: the grid of the surface is size x size.
 
     Returns:
         {"key", "problem", "data", "scene", "panels", "shown", "lanes", "target", "headline", "ranking", "columns",
         "best", "finished", "thinned", "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene" are strict
-        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the glance that left something out, None where all is
-        there.
+        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the view budget that left something out, None where
+        all is there.
     """
-    glance, offered = view.glance, panels(experiment)
+    view_budget, offered = view.view_budget, panels(experiment)
     chosen = tuple(name for name in view.panels if name in offered) or first_panels(experiment)
-    if glance is not None and all(len(lane.trace.update) <= glance.most for lane in lanes):
-        glance = None
+    if view_budget is not None and all(len(lane.trace.update) <= view_budget.most for lane in lanes):
+        view_budget = None
     known = truth(experiment)
     arrays: dict[str, np.ndarray] = {}
     drawn = whole = None
@@ -55,12 +55,12 @@ def report(
     goal = _target(experiment, lanes, known)
     told, rows = [], []
     for i, lane in enumerate(lanes):
-        header, own, row = lane_report(experiment, i, lane, drawn, known, goal.loss, glance)
+        header, own, row = lane_report(experiment, i, lane, drawn, known, goal.loss, view_budget)
         told.append(header)
         rows.append(row)
         arrays |= {f"lane{i}/{name}": value for name, value in own.items()}
         if isinstance(experiment.problem, DataProblem):
-            shown = learned(experiment, i, lane, chosen, view.glance)
+            shown = learned(experiment, i, lane, chosen, view.view_budget)
             arrays |= {f"lane{i}/{name}": value for name, value in shown.items()}
     said = verdict.verdict(rows, goal)
     for header, cells in zip(told, said.cells, strict=True):
@@ -84,7 +84,7 @@ def report(
         "columns": [column._asdict() for column in said.columns],
         "best": dict(said.best),
         "finished": finished,
-        "thinned": glance,
+        "thinned": view_budget,
         "plane": drawn,
         "arrays": arrays | points,
     }

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from mbsgd_core.format import number
-from mbsgd_core.measures.findings import PRODUCTS, Search, Sharpness
-from mbsgd_core.measures.part import pieces, point
 from mbsgd_core.measures.stability import rate_limit
+from mbsgd_core.measures.subsample import pieces, point
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.random import stream
+from mbsgd_core.results.learning import PRODUCTS, Search, Sharpness
 from mbsgd_core.rules.base import Rule
 
 TOLERANCE = 1e-3
@@ -44,7 +44,7 @@ def sharpness(
     iteration would return a strongly negative one.
 
     Args:
-        total: the objective, or a `part` of it: a product takes about 4 gradients of all its samples.
+        total: the objective, or a `subsample` of it: a product takes about 4 gradients of all its samples.
         theta: (P,).
         seed: of the first vector (stream "sharpness").
         products: at most so many, 1 ...

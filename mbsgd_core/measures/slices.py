@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mbsgd_core.measures.findings import Slices
 from mbsgd_core.measures.noise import batch_gradients, shrink
-from mbsgd_core.measures.part import sample_losses
+from mbsgd_core.measures.subsample import sample_losses
 from mbsgd_core.problems.base import FiniteSum
+from mbsgd_core.results.learning import Slices
 
 BATCHES, POSITIONS = 20, 31
 

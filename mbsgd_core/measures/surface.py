@@ -8,11 +8,11 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import share
-from mbsgd_core.kept import beside
-from mbsgd_core.measures import along, plane
+from mbsgd_core.measures import path_gradients, plane
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane, Window
 from mbsgd_core.measures.truth import Truth
+from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.types import Trace
@@ -78,17 +78,17 @@ def _window(experiment: Experiment, traces: Sequence[Trace], drawn: Plane, known
     return plane.window(np.concatenate([start[None], *(drawn.project(plane.near(t)) for t in traces)]))
 
 
-@beside(most=8)
+@derived_cache(most=8)
 def _still_grid(total: FiniteSum, view: Window, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _grid(total, plane.whole(total.parameters), view, size)
 
 
 def _grid(total: FiniteSum, drawn: Plane, view: Window, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(xs, ys, z (ny, nx)): the objective on the plane."""
-    size = int(max(12, min(size, (GRID_WORK / along.width(total)) ** 0.5)))
+    size = int(max(12, min(size, (GRID_WORK / path_gradients.width(total)) ** 0.5)))
     xs, ys = np.linspace(*view[:2], size), np.linspace(*view[2:], size)
     points = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
-    return xs, ys, along.plane_losses(total, drawn, points).reshape(size, size)
+    return xs, ys, path_gradients.plane_losses(total, drawn, points).reshape(size, size)
 
 
 def _axes(experiment: Experiment, drawn: Plane) -> list[str]:

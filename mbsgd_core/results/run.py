@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsgd_core.types import Glance, Trace
+from mbsgd_core.types import Trace, ViewBudget
 
 Frame = dict[str, np.ndarray]  # what a model has learned after some updates, by the name of what shows it
 
@@ -54,7 +54,7 @@ class LaneProgress(NamedTuple):
     """A lane as far as it has come, or one more piece of it. Pieces share arrays, so don't change them."""
 
     state: bytes | None  # to go on from; None: finished, or lost
-    trace: Trace  # from record 0 on; of a piece: its own records. Its theta is (R, k, P): of the records `kept`
+    trace: Trace  # from record 0 on; of a piece: its own records. Its theta is (R, k, P): of the records `memory_cache`
     kept: np.ndarray  # (k,) int64: the records whose theta is kept, ascending
     update: int  # updates made since the start
     updates: int  # ... and planned
@@ -127,7 +127,7 @@ class View(NamedTuple):
     """How much of a run somebody looks at: which panels, and how closely."""
 
     panels: tuple[str, ...] = ()  # by name; (): those that the problem shows first
-    glance: Glance | None = None  # for a picture that moves; None: everything
+    view_budget: ViewBudget | None = None  # for a picture that moves; None: everything
 
 
 EVERYTHING = View()

@@ -54,7 +54,7 @@ class SGD(Rule):
     dampening: Real = knob(
         0.0, label="Dampening", help="Share of the new gradient left out of the velocity.", ge=0, le=1, page=(0.0, 1.0)
     )
-    nesterov: Flag = knob(False, label="Nesterov", help="Look ahead: needs momentum above 0 and dampening 0.")
+    nesterov: Flag = knob(False, label="Nesterov", help="LaneStyle ahead: needs momentum above 0 and dampening 0.")
     weight_decay: Real = knob(
         0.0, label="Weight decay", help="Adds weight_decay x theta to the gradient.", ge=0, page=(0.0, 1.0)
     )

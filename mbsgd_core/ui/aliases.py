@@ -18,7 +18,7 @@ from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.registry import name_of
 from mbsgd_core.ui import live, presets
 from mbsgd_core.ui.problem import settings
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 TRAIN = "train/01_three_on_moons"  # with what /Train began, and filled in what a link did not say
 

@@ -13,10 +13,10 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import VERSION, pack
 from mbsgd_core.ui import channel, files, frame, live, presets, session, tiles
-from mbsgd_core.ui.below import below
+from mbsgd_core.ui.bench_details import below
 from mbsgd_core.ui.preload import preload
 from mbsgd_core.ui.sidebar import sidebar
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 KEY = "bench"
 _LOADER = """

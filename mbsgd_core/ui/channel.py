@@ -26,9 +26,9 @@ from mbsgd_core.jobs import pace
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.jobs.results import holds
 from mbsgd_core.results.run import RunProgress, View
-from mbsgd_core.types import CLOCKS, Glance
+from mbsgd_core.types import CLOCKS, ViewBudget
 from mbsgd_core.ui import live
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 PATH = "lab"  # of all addresses, below the app's root
 LARGEST = 100_000  # bytes of a question
@@ -105,12 +105,12 @@ def _read(asked: dict[str, Any]) -> Question:
     edit = asked.get("edit")
     after = before if edit is None else live.apply(before, edit)
     panels = tuple(str(name) for name in asked.get("panels") or ())
-    glance = None
+    view_budget = None
     if edit is not None:
         clock, time = asked.get("at") or (CLOCKS[0], inf)
-        glance = Glance(RECORDS, CLOCKS[CLOCKS.index(clock)], float(time))
+        view_budget = ViewBudget(RECORDS, CLOCKS[CLOCKS.index(clock)], float(time))
     return Question(
-        str(asked["owner"])[:64], before, after, View(panels, glance), int(asked["seq"]), int(asked["take"]),
+        str(asked["owner"])[:64], before, after, View(panels, view_budget), int(asked["seq"]), int(asked["take"]),
         str(asked.get("key")), edit is not None, bool(asked.get("go")),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.images import montage
 from mbsgd_core.format import setting
 from mbsgd_core.problems.datasets.base import Dataset, Table
-from mbsgd_core.ui.fits import standardisation
+from mbsgd_core.ui.original_units import standardisation
 from mbsgd_core.ui.tables import table
 
 ROWS, COLUMNS = 5, 9  # of the data's table

@@ -7,7 +7,7 @@ import streamlit as st
 from mbsgd_core.jobs.fetching import Fetch
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.ui import frame
-from mbsgd_core.ui.work import fetches
+from mbsgd_core.ui.singletons import fetches
 
 WAIT = 0.3  # seconds between two looks at a download
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "Compare"

@@ -5,7 +5,7 @@ from typing import Any
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, Lane
-from mbsgd_core.figures import look
+from mbsgd_core.figures import lane_style
 from mbsgd_core.jobs import tasks
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.problems.surfaces.base import Surface
@@ -60,7 +60,7 @@ def values(lane: Lane, samples: int) -> dict[str, float | None]:
 
 def pinned(lane: Lane) -> list[str]:
     """The knobs that make a lane BGD or SGD: its batch size is shown, and stays as it is."""
-    return [name for name, (part, _) in declared().items() if part == "sampler" and look.role(lane) != "mini"]
+    return [name for name, (part, _) in declared().items() if part == "sampler" and lane_style.role(lane) != "mini"]
 
 
 def apply(experiment: Experiment, edit: dict[str, Any]) -> Experiment:

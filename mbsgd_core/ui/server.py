@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from mbsgd_core import share
 from mbsgd_core.jobs import compiling, slots
 from mbsgd_core.ui import aliases, channel, files, presets
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 STARTING = 20.0  # seconds
 

@@ -9,12 +9,12 @@ import streamlit as st
 
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures import look
+from mbsgd_core.figures import lane_style
 from mbsgd_core.format import number
 from mbsgd_core.jobs import surveys
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.results.run import LaneProgress
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 WAIT = 0.4  # seconds between two looks at a survey
 QUIET = {"displayModeBar": False, "plotlyServerURL": ""}
@@ -46,7 +46,7 @@ def landscape(experiment: Experiment) -> None:
 
 def instruments(experiment: Experiment) -> None:
     """Gradient norm, noise scale and curvature along the paths of the finished run."""
-    from mbsgd_core.measures.findings import sharpness_cost
+    from mbsgd_core.results.learning import sharpness_cost
 
     lanes = _finished(experiment)
     if lanes is None:
@@ -106,7 +106,7 @@ def _follow(place: Any, job: Job) -> None:
 def _draw_landscape(experiment: Experiment, lanes: tuple[LaneProgress, ...], found: Any) -> None:
     from mbsgd_core.figures import survey as figures
 
-    labels, looks = [lane.label for lane in experiment.lanes], look.looks(experiment.lanes)
+    labels, looks = [lane.label for lane in experiment.lanes], lane_style.lane_styles(experiment.lanes)
     if len(found.paths) != len(labels):
         return
     st.caption(found.text)
@@ -125,7 +125,7 @@ def _draw_landscape(experiment: Experiment, lanes: tuple[LaneProgress, ...], fou
 def _draw_instruments(experiment: Experiment, readings: list[surveys.Reading]) -> None:
     from mbsgd_core.figures import survey as figures
 
-    labels, looks = [lane.label for lane in experiment.lanes], look.looks(experiment.lanes)
+    labels, looks = [lane.label for lane in experiment.lanes], lane_style.lane_styles(experiment.lanes)
     lanes = [(label, looks[i], max(experiment.updates_per_epoch(i), 1)) for i, label in enumerate(labels)]
     for name, title in _TITLES.items():
         known = [reading for reading in readings if np.isfinite(getattr(reading, name)) and reading.lane < len(labels)]

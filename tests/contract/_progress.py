@@ -10,7 +10,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import tasks
 from mbsgd_core.measures.report import report
 from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, View
-from mbsgd_core.types import Glance, Trace
+from mbsgd_core.types import Trace, ViewBudget
 
 SECONDS = 1e-5  # an update
 
@@ -48,9 +48,9 @@ def trained(e: Experiment) -> list[LaneProgress]:
 def drawn(
     e: Experiment,
     traces: Sequence[Trace] | None = None,
-    glance: Glance | None = None,
+    view_budget: ViewBudget | None = None,
     panels: tuple[str, ...] = ("path",),
     size: int = 16,
 ) -> dict[str, Any]:
     """The report on some traces, or on the whole run."""
-    return report(e, progress(e, traced(e) if traces is None else traces), View(panels, glance), size)
+    return report(e, progress(e, traced(e) if traces is None else traces), View(panels, view_budget), size)

@@ -15,7 +15,7 @@ from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from tests.contract import _items as items
 from tests.contract._device_cases import DRAWING, QUADRATIC, every_problem, experiment
-from tests.contract._far import FAR, assert_same, far, near
+from tests.contract._fake_device import FAR, assert_same, far, near
 
 RULES = discover("mbsgd_core.rules", Rule)
 # --- the device that is chosen -----------------------------------------------------------------------------------

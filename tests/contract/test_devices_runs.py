@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mbsgd_core import engine, kept, kernels
+from mbsgd_core import engine, kernels, memory_cache
 from mbsgd_core.cli import run
 from mbsgd_core.engine import lane, plan
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import tasks
 from mbsgd_core.measures import (
-    along,
     cursor,
     evaluation,
     landscape,
@@ -20,10 +19,11 @@ from mbsgd_core.measures import (
     meter,
     noise,
     panels,
-    part,
+    path_gradients,
     sharpness,
     slices,
     stability,
+    subsample,
     suggestion,
 )
 from mbsgd_core.problems.models.base import DataProblem
@@ -31,7 +31,7 @@ from mbsgd_core.registry import discover
 from mbsgd_core.results.run import View
 from mbsgd_core.schedules.base import Schedule
 from tests.contract._device_cases import QUADRATIC, every_problem, experiment, settings
-from tests.contract._far import FAR, assert_same, far, near
+from tests.contract._fake_device import FAR, assert_same, far, near
 from tests.contract._progress import drawn
 
 TOLERANCE = 1e-12  # of measures: how numpy's arrays lie in memory decides how their products round
@@ -42,7 +42,7 @@ def on(monkeypatch):
     """Do some work on a device, by the torch definitions alone; nothing kept comes in or stays."""
 
     def do(device: str, work) -> Any:
-        kept.forget()
+        memory_cache.forget()
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(plan, "device_of", lambda e: device)
@@ -52,7 +52,7 @@ def on(monkeypatch):
                 patch.setattr(kernels, "descent_for", lambda *of: None)
                 return work()
         finally:
-            kept.forget()
+            memory_cache.forget()
 
     return do
 
@@ -104,14 +104,14 @@ def measured(e: Experiment) -> dict[str, Any]:
     found: dict[str, Any] = {
         "report": {name: shown[name] for name in ("problem", "lanes", "arrays", "scene")},
         "cursor": cursor.at_cursor(e, [0], [theta.tolist()], shown["plane"]),
-        "batches": along.next_batch_gradients(e, 1, traces[1]),
+        "batches": path_gradients.next_batch_gradients(e, 1, traces[1]),
         "samples": noise.sample_gradients(whole, theta),
         "suggestion": suggestion.suggestion(e),
     }
     if whole.parameters <= stability.PARAMETERS:
         found["hessian"] = stability.hessian(whole, theta)
         found["hessians"] = stability.sample_hessians(whole, theta)
-    for name, total in (("whole", whole), ("part", part.part(whole, 5, e.seed))):
+    for name, total in (("whole", whole), ("part", subsample.subsample(whole, 5, e.seed))):
         begun = landscape.begin(total, traces, size=3)
         found[name] = {
             "landscape": landscape.advance(total, begun, 9 + 2 * landscape.SHADOWS).values,
@@ -119,7 +119,7 @@ def measured(e: Experiment) -> dict[str, Any]:
             "sharpness": sharpness.sharpness(total, theta, products=4)[:2],
             "meter": [meter.meter(total, theta, group) for group in (None, 3)],
             "slices": slices.line(total, theta, np.ones(len(theta)), np.linspace(0, 1, 3)),
-            "gradients": along.gradients(total, traces[0].theta[0]),
+            "gradients": path_gradients.gradients(total, traces[0].theta[0]),
         }
     if isinstance(e.problem, DataProblem):
         found["judged"] = learning.judge(e.problem, whole, theta, e.seed, "train")

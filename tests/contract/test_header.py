@@ -13,7 +13,7 @@ from mbsgd_core.figures.payload import message, unpack
 from mbsgd_core.jobs import tasks
 from mbsgd_core.results.header import CursorAnswer, PageHeader, RunHeader
 from mbsgd_core.results.run import View
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 from mbsgd_core.ui import live
 from tools import make_types
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PRESETS = ROOT / "assets/presets"
 SHOWN = {
     "surface": ("01_three_methods.json", View()),
-    "moving": ("01_three_methods.json", View(glance=Glance(20))),
+    "moving": ("01_three_methods.json", View(view_budget=ViewBudget(20))),
     "many runs": ("09_twenty_runs.json", View()),
     "diverged": ("10_small_batch_unstable.json", View()),
     "bottomless": ("21_saddle.json", View()),

@@ -10,16 +10,16 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment, problems, registered
 from mbsgd_core.figures.payload import message, unpack
-from mbsgd_core.measures import along, ensemble, plane
+from mbsgd_core.measures import ensemble, path_gradients, plane
 from mbsgd_core.measures.cursor import at_cursor
-from mbsgd_core.measures.glance import last_sound, outline
+from mbsgd_core.measures.decimation import last_sound, outline
 from mbsgd_core.measures.panels import first_panels, panels
 from mbsgd_core.measures.report import report
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import View
 from mbsgd_core.results.verdict import BadgeName
 from mbsgd_core.samplers.base import Sampler
-from mbsgd_core.types import CLOCKS, Glance, Trace
+from mbsgd_core.types import CLOCKS, Trace, ViewBudget
 from tests.contract import _items as items
 from tests.contract._progress import drawn, traced, trained
 
@@ -107,12 +107,12 @@ def test_a_picture_holds_what_the_page_needs(e):
     json.dumps(cursor, allow_nan=False)
 
 
-@pytest.mark.parametrize("glance", [None, Glance(20)], ids=["at rest", "moving"])
+@pytest.mark.parametrize("view_budget", [None, ViewBudget(20)], ids=["at rest", "moving"])
 @pytest.mark.parametrize("name", [name for name, cls in problems().items() if issubclass(cls, DataProblem)])
-def test_every_panel_of_a_model_has_what_it_shows(name, glance):
+def test_every_panel_of_a_model_has_what_it_shows(name, view_budget):
     e = three(default(name))
     lanes = trained(e)
-    shown = report(e, lanes, View(panels(e), glance), 16)
+    shown = report(e, lanes, View(panels(e), view_budget), 16)
     header, arrays = unpack(message(shown, e))
     assert header["panels"] == header["shown"] == list(panels(e))
     assert header["default_panels"] == list(first_panels(e)) and set(header["default_panels"]) <= set(header["panels"])
@@ -132,8 +132,8 @@ def test_every_panel_of_a_model_has_what_it_shows(name, glance):
         seen = own["seen"]
         assert own["test_loss"].shape == own["test_accuracy"].shape == seen.shape and (np.diff(seen) > 0).all()
         assert seen[0] == 0 and seen[-1] == line["records"] - 1
-        assert ("replay/at" in own) == (glance is None)
-        if glance is None:
+        assert ("replay/at" in own) == (view_budget is None)
+        if view_budget is None:
             frames = {name for name in own if name.startswith("replay/") and name != "replay/at"}
             assert frames and {len(own[name]) for name in frames} == {len(own["replay/at"])}
             assert max(own["replay/at"]) == line["records"] - 1
@@ -155,7 +155,7 @@ def test_gradients_along_a_path_by_a_loop(problem, drop_last):
     sampler = {"name": "shuffle_once", "batch_size": 6, "drop_last": drop_last}
     e = Experiment.model_validate({"problem": problem, "budget": {"amount": 2}, "lanes": [lane(sampler, 0.01)]})
     total, (trace,) = engine.finite_sum(e), traced(e)
-    full, batch = along.gradients(total, trace.theta[0]), along.next_batch_gradients(e, 0, trace)
+    full, batch = path_gradients.gradients(total, trace.theta[0]), path_gradients.next_batch_gradients(e, 0, trace)
     for k, theta in enumerate(torch.as_tensor(trace.theta[0])):
         leaf = theta[None].clone().requires_grad_()
         for found, indices in ((full, np.arange(total.samples)), (batch, None)):
@@ -174,13 +174,13 @@ def test_batches_are_the_engines(name, updates):
     lanes = [lane(items.sampler(name, 5), 0.1)]
     e = Experiment.model_validate({"problem": BOWL, "lanes": lanes, "budget": {"amount": 6}, "runs": 2})
     expected = list(engine.batch_indices(e, 0, range(updates)))
-    sent = along.all_batches(e, 0, updates)
+    sent = path_gradients.all_batches(e, 0, updates)
     if not updates:
         assert sent is None
         return
     np.testing.assert_array_equal(sent, np.concatenate(expected))
     for update, batch in enumerate(expected):
-        np.testing.assert_array_equal(along.batches(e, 0, np.array([update]))[0], batch)
+        np.testing.assert_array_equal(path_gradients.batches(e, 0, np.array([update]))[0], batch)
 
 
 def test_the_cursor_shows_the_batch_that_the_lane_used():
@@ -227,7 +227,7 @@ def test_a_straight_unfinished_path_and_many_records():
     shown = drawn(e, start)
     assert not shown["finished"] and shown["headline"]["epochs"]["text"] == "All lanes stand at the start."
     rows = np.arange(30)
-    assert len(along._thin(rows, 7)) == 7 and along._thin(rows, 7)[[0, -1]].tolist() == [0, 29]
+    assert len(path_gradients._thin(rows, 7)) == 7 and path_gradients._thin(rows, 7)[[0, -1]].tolist() == [0, 29]
 
 
 LONG = {
@@ -243,9 +243,11 @@ LONG = {
 def test_a_glance_shows_fewer_of_the_same_records_and_says_the_same(e, clock):
     traces = traced(e)
     when = {"updates": 300, "samples": 300, "epochs": 300 / 442, "seconds": 300e-5}[clock]
-    whole, few = drawn(e, traces), drawn(e, traces, glance=Glance(200, clock, when))
-    assert whole["thinned"] is None and few["thinned"] == Glance(200, clock, when)
-    assert drawn(e, traces, glance=Glance(10_000, clock, when))["thinned"] is None  # there was nothing to leave out
+    whole, few = drawn(e, traces), drawn(e, traces, view_budget=ViewBudget(200, clock, when))
+    assert whole["thinned"] is None and few["thinned"] == ViewBudget(200, clock, when)
+    assert (
+        drawn(e, traces, view_budget=ViewBudget(10_000, clock, when))["thinned"] is None
+    )  # there was nothing to leave out
     exact = {"looked_at", "records"}
     for old, new in zip(whole["lanes"], few["lanes"], strict=True):
         assert {k: v for k, v in old.items() if k not in exact} == {k: v for k, v in new.items() if k not in exact}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mbsgd_core.experiment import Experiment, Lane
-from mbsgd_core.figures import look
+from mbsgd_core.figures import lane_style
 from mbsgd_core.figures.payload import message, pack, unpack
 from tests.contract._progress import drawn
 
@@ -62,12 +62,12 @@ MINI = {"name": "reshuffle", "batch_size": 32}
 
 def test_every_lane_has_a_role_and_six_lanes_differ_in_every_cue():
     lanes = [lane("full_batch"), lane({"name": "reshuffle", "batch_size": 1}), *[lane(MINI)] * 4]
-    assert [look.role(one) for one in lanes] == ["bgd", "sgd", "mini", "mini", "mini", "mini"]
-    found = look.looks(lanes)
+    assert [lane_style.role(one) for one in lanes] == ["bgd", "sgd", "mini", "mini", "mini", "mini"]
+    found = lane_style.lane_styles(lanes)
     assert [style.color for style in found[:3]] == ["#0072B2", "#D55E00", "#009E73"]
     for cue in zip(*found, strict=True):
         assert len(set(cue)) == 6
-    assert len(look.looks(lanes * 6)) == 36  # more lanes than looks: they take turns
+    assert len(lane_style.lane_styles(lanes * 6)) == 36  # more lanes than looks: they take turns
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_every_lane_has_a_role_and_six_lanes_differ_in_every_cue():
     ],
 )
 def test_a_lane_in_one_line(given, text):
-    assert look.describe(given, 442) == text
+    assert lane_style.describe(given, 442) == text
 
 
 def bowl():

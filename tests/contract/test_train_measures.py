@@ -14,7 +14,17 @@ import torch
 from mbsgd_core import engine
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures import along, directions, findings, landscape, learning, meter, part, sharpness, slices
+from mbsgd_core.measures import (
+    directions,
+    landscape,
+    learning,
+    meter,
+    path_gradients,
+    sharpness,
+    slices,
+    subsample,
+)
+from mbsgd_core.results.learning import sharpness_cost
 
 ROOT = Path(__file__).parents[2]
 CASES = {
@@ -48,7 +58,7 @@ def measured(e, traces):
     """Everything at once, on the problem itself and on a part of it."""
     total, theta = engine.finite_sum(e), traces[0].theta[0, -1]
     found = []
-    for each in (total, part.part(total, 3, e.seed)):
+    for each in (total, subsample.subsample(total, 3, e.seed)):
         for kind in ("pca", "random"):
             found.append(landscape.advance(each, landscape.begin(each, traces, kind, size=5), 1_000_000))
         found += [sharpness.sharpness(each, theta), meter.meter(each, theta), meter.meter(each, theta, group=2)]
@@ -110,7 +120,9 @@ def test_the_web_process_reads_the_answers_without_torch():
 def test_a_landscape_does_not_depend_on_its_pieces(name, kind, monkeypatch):
     e = case(name)
     total, traces = engine.finite_sum(e), [engine.run(case(name), i)[1] for i in range(2)]
-    monkeypatch.setattr(along, "BLOCK", 3 * max(along.width(total), total.parameters))  # three points at a time
+    monkeypatch.setattr(
+        path_gradients, "BLOCK", 3 * max(path_gradients.width(total), total.parameters)
+    )  # three points at a time
     begun = landscape.begin(total, traces, kind, size=5)
     at_once = landscape.advance(total, begun, 10**9)
     assert begun.done == 0 and begun.progress == 0 and np.isnan(begun.z).all() and np.isnan(begun.coarse).all()
@@ -132,8 +144,8 @@ def test_a_part_is_said_to_be_one():
     e = case("linear")
     total, trace = engine.finite_sum(e), engine.run(e, 0)[1]
     assert "all 354 samples" in landscape.begin(total, [trace]).text
-    assert "50 of 354 samples" in landscape.begin(part.part(total, 50, 0), [trace]).text
-    assert findings.sharpness_cost(354, products=10) == 4 * 354 * 10
+    assert "50 of 354 samples" in landscape.begin(subsample.subsample(total, 50, 0), [trace]).text
+    assert sharpness_cost(354, products=10) == 4 * 354 * 10
     said = sharpness.sentence(sharpness.sharpness(total, trace.theta[0, 0]), e.lanes[0].rule, 0.001)
     assert "below the edge 2/rate = 2,000" in said and "over 354 samples" in said
     assert "Adam has no simple limit" in sharpness.sentence(
@@ -159,7 +171,7 @@ def test_lost_and_short_paths():
     with pytest.raises(LabError, match="1 x 1 points; give at least 2"):
         landscape.begin(total, [trace], size=1)
     with pytest.raises(LabError, match="0 samples; give 1 or more"):
-        part.part(total, 0, 0)
+        subsample.subsample(total, 0, 0)
     assert math.isnan(sharpness.sharpness(total, lost.theta[0, 0]).value)
     bad = meter.meter(total, lost.theta[0, 0])
     assert math.isnan(bad.gradient) and math.isnan(bad.scale)
@@ -196,7 +208,7 @@ def test_what_cannot_be_shown_is_said():
 def test_a_pass_never_holds_more_than_a_piece(name, monkeypatch):
     """Ten times the samples, the same number at once: what is differentiated stays small."""
     total = engine.finite_sum(case(name))
-    monkeypatch.setattr(part, "PIECE", 4 * max(total.width, 1 + total.parameters // 8))
+    monkeypatch.setattr(subsample, "PIECE", 4 * max(total.width, 1 + total.parameters // 8))
     seen, own = [], type(total).losses
 
     def counted(self, theta, indices):
@@ -206,6 +218,6 @@ def test_a_pass_never_holds_more_than_a_piece(name, monkeypatch):
     monkeypatch.setattr(type(total), "losses", counted)
     theta = total.start().numpy()
     sharpness.sharpness(total, theta, products=2)
-    part.sample_losses(total, theta)
-    part.part(total, 30, 0).objective(total.start()[None].expand(5, -1))
+    subsample.sample_losses(total, theta)
+    subsample.subsample(total, 30, 0).objective(total.start()[None].expand(5, -1))
     assert max(seen) <= 4 and sum(seen) >= 3 * total.samples

@@ -13,7 +13,7 @@ import pytest
 
 from mbsgd_core.errors import DataError, ExperimentError, LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.problems.datasets import _kept, csv
+from mbsgd_core.problems.datasets import _file_store, csv
 from mbsgd_core.problems.datasets._csv_text import LARGEST, harmless, shown_name
 from mbsgd_core.problems.datasets.csv import Csv
 from mbsgd_core.share import from_query, to_query
@@ -306,18 +306,18 @@ def test_a_small_table_travels_in_the_link_and_a_large_one_by_its_digest(tmp_pat
 def test_only_a_digest_finds_a_file(digest, monkeypatch, tmp_path):
     (tmp_path / "table.csv").write_bytes(GOOD)
     monkeypatch.setenv("MBSGD_DATA", str(tmp_path))
-    assert _kept.find(digest, LARGEST) is None
-    assert _kept.find(hashlib.sha256(GOOD).hexdigest(), LARGEST) == GOOD
-    assert _kept.find(hashlib.sha256(GOOD).hexdigest(), 3) is None  # larger files are not read
+    assert _file_store.find(digest, LARGEST) is None
+    assert _file_store.find(hashlib.sha256(GOOD).hexdigest(), LARGEST) == GOOD
+    assert _file_store.find(hashlib.sha256(GOOD).hexdigest(), 3) is None  # larger files are not read
 
 
 def test_old_uploads_give_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(_kept, "MOST_FILES", 3)
+    monkeypatch.setattr(_file_store, "MOST_FILES", 3)
     digests = []
     for i in range(5):
-        digests.append(_kept.keep(b"%d" % i))
+        digests.append(_file_store.keep(b"%d" % i))
         os.utime(tmp_path / "uploads" / digests[-1], (i, i))
-        _kept.find(digests[0], LARGEST)  # what is used is kept
+        _file_store.find(digests[0], LARGEST)  # what is used is kept
     assert {path.name for path in (tmp_path / "uploads").iterdir()} == {digests[0], *digests[3:]}
 
 
@@ -327,11 +327,11 @@ def test_a_folder_that_others_can_read_keeps_nothing(tmp_path, monkeypatch):
     for name in ("open", "link"):
         monkeypatch.setenv("MBSGD_UPLOADS", str(tmp_path / name))
         with pytest.raises(DataError, match="not private; set MBSGD_UPLOADS"):
-            _kept.keep(b"1")
+            _file_store.keep(b"1")
     (tmp_path / "file").touch()
     monkeypatch.setenv("MBSGD_UPLOADS", str(tmp_path / "file"))
     with pytest.raises(DataError, match="cannot be kept"):
-        _kept.keep(b"1")
+        _file_store.keep(b"1")
 
 
 def test_lines_and_digest_exclude_each_other():

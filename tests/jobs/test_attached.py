@@ -15,7 +15,7 @@ from mbsgd_core.jobs import runner as runners
 from mbsgd_core.jobs.run import run
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.results.run import RunProgress, View
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 from tests.jobs._runs import LARGE, LONG, WAIT, assert_engines, assert_same_run, model, surface, train, until
 
 FOREVER = {"budget": {"unit": "epochs", "amount": 1_000_000}}
@@ -148,7 +148,7 @@ def test_a_held_run_can_be_let_go_before_it_has_begun(one):
 
 
 def test_a_held_picture_that_moves_makes_its_first_report_and_rests(one):
-    short, view = surface(seed=23), View(glance=Glance(100))
+    short, view = surface(seed=23), View(view_budget=ViewBudget(100))
     assert one.submit("a.0", short.to_json(), view, held=True).answer(WAIT).done
     job = one.submit("a.0", surface(LONG).to_json(), view, held=True)
     until(lambda: job.resting)
@@ -220,9 +220,9 @@ def test_panels_asked_for_of_a_finished_run_are_drawn_without_training_again(one
 
 def test_memory_is_measured_for_who_rests_on_what_was_dragged(one):
     wanted = model(seed=6)
-    dragged = one.submit("a.0", wanted.to_json(), View(glance=Glance(10_000))).answer(WAIT)
+    dragged = one.submit("a.0", wanted.to_json(), View(view_budget=ViewBudget(10_000))).answer(WAIT)
     assert dragged.report["lanes"][0]["memory"] is None and dragged.report["thinned"] is None
-    assert one.submit("a.1", wanted.to_json(), View(glance=Glance(10_000))).result is dragged
+    assert one.submit("a.1", wanted.to_json(), View(view_budget=ViewBudget(10_000))).result is dragged
     rest = one.submit("a", wanted.to_json()).answer(WAIT)
     assert len(rest.report["lanes"][0]["memory"]) == 5
     assert one.submit("b", wanted.to_json()).result is rest

@@ -8,9 +8,9 @@ from mbsgd_core.jobs import run as chain
 from mbsgd_core.jobs import tasks
 from mbsgd_core.measures import evaluation
 from mbsgd_core.measures.evaluation import BATCH, LEAST, MOST, NOBODY, POINTS, SAMPLES, SIDE, STILL, grid
-from mbsgd_core.measures.part import part, point
+from mbsgd_core.measures.subsample import point, subsample
 from mbsgd_core.results.run import RunProgress, View
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 from tests.jobs._runs import (
     DIGITS,
     LARGE,
@@ -267,7 +267,7 @@ def test_the_replay_of_a_recorded_lane_is_made_at_rest(judged):
     assert arrays["lane1/replay/at"].tolist() == arrays["lane1/seen"].tolist()
     right = [np.trace(counts) / counts.sum() for counts in arrays["lane1/replay/confusion"]]
     np.testing.assert_allclose(right, arrays["lane1/test_accuracy"])
-    moving = train(model(), view=View(("boundary",), Glance(10))).report["arrays"]
+    moving = train(model(), view=View(("boundary",), ViewBudget(10))).report["arrays"]
     assert "lane1/learned/label" in moving and "lane1/replay/at" not in moving
 
 
@@ -278,7 +278,7 @@ def test_memory_is_measured_when_training_is_over_and_not_while_a_knob_is_dragge
     big, small = (lane.memory for lane in result.lanes)
     assert len(big) == 5 and big[4] > small[4]  # activations grow with the batch
     assert [told["memory"] for told in result.report["lanes"]] == [list(big), list(small)]
-    dragged = train(model(), view=View(glance=Glance(10_000)))
+    dragged = train(model(), view=View(view_budget=ViewBudget(10_000)))
     assert [lane.memory for lane in dragged.lanes] == [None, None]
     assert dragged.report["thinned"] is None
     assert [lane.memory for lane in train(model(), dragged).lanes] == [big, small]
@@ -307,7 +307,7 @@ def test_the_train_loss_of_many_rows_is_that_of_a_part(judged, monkeypatch):
     wanted = model(DIGITS, budget={"unit": "updates", "amount": 2})
     lane = train(wanted).lanes[1]
     total = engine.finite_sum(wanted)
-    some = part(total, SAMPLES, wanted.seed)
+    some = subsample(total, SAMPLES, wanted.seed)
     assert some.samples == SAMPLES < total.samples
     expected = [float(some.objective(point(total, theta)[None])[0]) for theta in lane.trace.theta[0]]
     np.testing.assert_allclose(lane.trace.loss[0, lane.kept], expected, rtol=1e-12)

@@ -10,7 +10,7 @@ from mbsgd_core.errors import JobCancelled, JobError
 from mbsgd_core.jobs import run, runner, tasks
 from mbsgd_core.jobs.runner import Runner
 from mbsgd_core.results.run import View
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 from tests.jobs._runs import LONG, WAIT, assert_engines, surface
 from tests.jobs._workers import RUNAWAYS, run_script
 
@@ -157,17 +157,17 @@ def test_equal_experiments_are_run_once(two):
 
 def test_a_glance_is_followed_by_the_whole_picture_of_the_same_run(two):
     wanted = surface(epochs=20, seed=13)  # 1,280 updates of the second lane
-    glimpse = two.submit("a.0", wanted.to_json(), View(glance=Glance(100))).answer(WAIT)
-    assert glimpse.report["thinned"] == Glance(100) and glimpse.report["lanes"][1]["records"] < 150
-    assert two.submit("b", wanted.to_json(), View(glance=Glance(100))).result is glimpse
-    elsewhere = two.submit("a.0", wanted.to_json(), View(glance=Glance(100, "updates", 9))).answer(WAIT)
+    glimpse = two.submit("a.0", wanted.to_json(), View(view_budget=ViewBudget(100))).answer(WAIT)
+    assert glimpse.report["thinned"] == ViewBudget(100) and glimpse.report["lanes"][1]["records"] < 150
+    assert two.submit("b", wanted.to_json(), View(view_budget=ViewBudget(100))).result is glimpse
+    elsewhere = two.submit("a.0", wanted.to_json(), View(view_budget=ViewBudget(100, "updates", 9))).answer(WAIT)
     assert elsewhere.report["lanes"][1]["looked_at"] == [9]
     whole = two.submit("a", wanted.to_json()).answer(WAIT)
     assert whole.report["thinned"] is None and whole.report["lanes"][1]["records"] == 1281
     assert_engines(glimpse.lanes, wanted)
     assert_engines(whole.lanes, wanted)
     assert whole.lanes[1].seconds_per_update == glimpse.lanes[1].seconds_per_update  # nothing was trained again
-    assert two.submit("a.0", wanted.to_json(), View(glance=Glance(100))).result is whole
+    assert two.submit("a.0", wanted.to_json(), View(view_budget=ViewBudget(100))).result is whole
 
 
 def test_at_cursor(two):
@@ -187,7 +187,7 @@ with open("runs", "a") as file:
     file.write("x")
 import sys
 from mbsgd_core.jobs.runner import Runner
-from mbsgd_core.types import Glance
+from mbsgd_core.types import ViewBudget
 runner = Runner(slots=2)
 result = runner.submit("a", {surface().to_json()!r}).answer(60)
 print(result.done, "torch" in sys.modules, flush=True)

@@ -5,7 +5,7 @@ import pytest
 
 from mbsgd_core import engine
 from mbsgd_core.jobs import surveys
-from mbsgd_core.measures import along, landscape, sharpness
+from mbsgd_core.measures import landscape, path_gradients, sharpness
 from mbsgd_core.measures.meter import meter
 from tests.jobs._runs import DIGITS, follow, model, train, unowned
 
@@ -20,7 +20,7 @@ def run():
 def test_a_landscape_in_pieces_is_the_landscape(run, kind, monkeypatch):
     wanted, known = run
     monkeypatch.setattr(surveys, "FINE", 9)
-    monkeypatch.setattr(along, "BLOCK", 2_000)  # a few points at once
+    monkeypatch.setattr(path_gradients, "BLOCK", 2_000)  # a few points at once
     monkeypatch.setattr(surveys, "CHUNK", 1e-9)
     told, progress = unowned(), []
     chain = surveys.landscape(wanted.to_json(), known.lanes, kind, told)

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, log_loss
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures import directions, landscape, learning, meter, noise, part, plane, sharpness, slices
+from mbsgd_core.measures import directions, landscape, learning, meter, noise, plane, sharpness, slices, subsample
 from mbsgd_core.measures.stability import rate_limit
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.sgd import SGD
@@ -69,21 +69,21 @@ def dense_hessian(total, theta):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("pieces", [part.PIECE, 1000])
+@pytest.mark.parametrize("pieces", [subsample.PIECE, 1000])
 def test_a_part_is_the_mean_over_its_samples(name, pieces, monkeypatch):
-    monkeypatch.setattr(part, "PIECE", pieces)
+    monkeypatch.setattr(subsample, "PIECE", pieces)
     _, total, trace = trained(name)
-    some = part.part(total, 23, seed=3)
+    some = subsample.subsample(total, 23, seed=3)
     assert some.samples == 23 == len(set(some.rows.tolist())) and (some.rows < total.samples).all()
     thetas = torch.as_tensor(trace.theta[0, [0, 5, -1]])
     expected = torch.stack([total.losses(t[None], some.rows[None])[0] for t in thetas])
     torch.testing.assert_close(some.objective(thetas), expected.mean(1), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(part.sample_losses(some, trace.theta[0, 5]), expected[1], rtol=1e-9)
+    np.testing.assert_allclose(subsample.sample_losses(some, trace.theta[0, 5]), expected[1], rtol=1e-9)
     leaf = thetas[2].clone().requires_grad_()
     (slope,) = torch.autograd.grad(total.losses(leaf[None], some.rows[None]).mean(), leaf)
     torch.testing.assert_close(some.gradient(thetas[2:], None)[0], slope, rtol=1e-9, atol=1e-12)
-    assert part.part(total, None, 0) is total and part.part(total, total.samples, 0) is total
-    np.testing.assert_array_equal(part.part(total, 23, seed=3).rows, some.rows)
+    assert subsample.subsample(total, None, 0) is total and subsample.subsample(total, total.samples, 0) is total
+    np.testing.assert_array_equal(subsample.subsample(total, 23, seed=3).rows, some.rows)
 
 
 # --- sharpness
@@ -104,11 +104,11 @@ def test_sharpness_by_a_dense_hessian(name):
 @pytest.mark.parametrize("name", ["logistic", "deep", "cnn"])
 def test_hessian_products_and_parts_in_pieces(name, monkeypatch):
     _, total, trace = trained(name)
-    some, theta = part.part(total, 31, seed=1), trace.theta[0, -1]
+    some, theta = subsample.subsample(total, 31, seed=1), trace.theta[0, -1]
     dense = dense_hessian(some, theta)
     vector = np.random.default_rng(0).normal(size=total.parameters)
-    monkeypatch.setattr(part, "PIECE", 5 * max(total.width, 1 + total.parameters // 8))
-    assert len(list(part.pieces(some))) == 7
+    monkeypatch.setattr(subsample, "PIECE", 5 * max(total.width, 1 + total.parameters // 8))
+    assert len(list(subsample.pieces(some))) == 7
     found = sharpness.hessian_product(some, torch.as_tensor(theta), torch.as_tensor(vector))
     np.testing.assert_allclose(found, dense @ vector, rtol=1e-9, atol=1e-10)
     value = sharpness.sharpness(some, theta, tolerance=1e-9).value
@@ -303,12 +303,12 @@ def test_a_part_tells_the_whole_without_bias():
     _, total, trace = trained("mlp")
     theta = trace.theta[0, -1]
     exact = meter.meter(total, theta)
-    drawn = [meter.meter(part.part(total, 40, seed), theta) for seed in range(200)]
+    drawn = [meter.meter(subsample.subsample(total, 40, seed), theta) for seed in range(200)]
     for name in ("trace", "gradient"):
         values = np.array([getattr(one, name) ** (1 if name == "trace" else 2) for one in drawn])
         truth = exact.trace if name == "trace" else exact.gradient**2
         assert values.mean() == pytest.approx(truth, abs=5 * values.std() / math.sqrt(len(values)))
-    assert math.isnan(meter.meter(part.part(total, 1, 0), theta).trace)
+    assert math.isnan(meter.meter(subsample.subsample(total, 1, 0), theta).trace)
 
 
 def test_rows_5_to_7_noise_of_a_net():

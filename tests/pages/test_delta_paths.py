@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import frame, presets
-from mbsgd_core.ui.work import fetches, runner
+from mbsgd_core.ui.singletons import fetches, runner
 from tests.pages.test_pages import open_page, unfold
 
 Runs = list[list[ForwardMsg]]

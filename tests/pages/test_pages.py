@@ -14,7 +14,7 @@ from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.ui import frame, presets
-from mbsgd_core.ui.work import runner
+from mbsgd_core.ui.singletons import runner
 
 ROOT = frame.ROOT
 PATIENCE = 60

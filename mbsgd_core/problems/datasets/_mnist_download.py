@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 
 from mbsgd_core.errors import DataError
 from mbsgd_core.problems.datasets import _mnist_files
-from mbsgd_core.problems.datasets._kept import FOLDER, write_whole
+from mbsgd_core.problems.datasets._file_store import FOLDER, write_whole
 from mbsgd_core.problems.datasets._mnist_files import LARGEST, IdxFile, cache_folder, unpack
 from mbsgd_core.problems.datasets.base import Progress
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsgd_core.errors import DataError
-from mbsgd_core.problems.datasets._kept import FOLDER
+from mbsgd_core.problems.datasets._file_store import FOLDER
 
 CACHE = "MBSGD_CACHE"  # where fetched files are kept; else the user's cache folder
 LARGEST = 16_000_000  # bytes of a packed file that are read at all

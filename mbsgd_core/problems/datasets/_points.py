@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.memory_cache import byte_lru
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
 
@@ -53,7 +53,7 @@ class PointSet(Dataset):
         return _table(self, seed)
 
 
-@keep(most=8)
+@byte_lru(most=8)
 def _table(points: PointSet, seed: int) -> Table:
     draws = stream(seed, "data")
     x, y = points.places(draws)

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.memory_cache import byte_lru
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
 
@@ -46,7 +46,7 @@ class Blobs(Dataset):
         return _table(self, seed)
 
 
-@keep(most=8)
+@byte_lru(most=8)
 def _table(blobs: Blobs, seed: int) -> Table:
     draws = stream(seed, "data")
     y = (np.arange(blobs.samples) < round(blobs.samples * blobs.share)).astype(float)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from pydantic import model_validator
 
 from mbsgd_core.errors import DataError, ExperimentError
-from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Examples, Flag, Text, knob
-from mbsgd_core.problems.datasets import _kept
+from mbsgd_core.memory_cache import byte_lru
+from mbsgd_core.problems.datasets import _file_store
 from mbsgd_core.problems.datasets._csv_table import Reading, reading
 from mbsgd_core.problems.datasets._csv_text import DELIMITERS, LARGEST, Sheet, harmless, read_csv
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
@@ -108,7 +108,7 @@ class Csv(Dataset):
         lines = _plain_lines(sheet)
         if lines is not None:
             return cls(lines=lines, **roles), notes
-        return cls(sha256=_kept.keep(content), **roles), notes
+        return cls(sha256=_file_store.keep(content), **roles), notes
 
     @property
     def sheet(self) -> Sheet:
@@ -146,7 +146,7 @@ def _quoted(cell: str) -> str:
 def _sheet(lines: tuple[str, ...], digest: str) -> Sheet:
     if lines or not digest:
         return read_csv("\n".join(lines).encode("utf-8", "surrogatepass"))
-    content = _kept.find(digest, LARGEST)
+    content = _file_store.find(digest, LARGEST)
     if content is None:
         raise DataError(
             f"the file with the SHA-256 {digest[:12]!r}... is not here; upload it again, or put it as a .csv file into "
@@ -155,6 +155,6 @@ def _sheet(lines: tuple[str, ...], digest: str) -> Sheet:
     return read_csv(content)
 
 
-@keep(most=8)
+@byte_lru(most=8)
 def _reading(data: Csv) -> Reading:
     return reading(data.sheet, data.target, data.inputs, data.labels)

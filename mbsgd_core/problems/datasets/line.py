@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Real, Whole, knob
+from mbsgd_core.memory_cache import byte_lru
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.random import stream
 
@@ -43,7 +43,7 @@ class Line(Dataset):
         return _table(self, seed)
 
 
-@keep(most=8)
+@byte_lru(most=8)
 def _table(line: Line, seed: int) -> Table:
     draws = stream(seed, "data")
     x = draws.uniform(-1.0, 1.0, line.samples)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mbsgd_core.kept import keep
+from mbsgd_core.memory_cache import byte_lru
 from mbsgd_core.problems.datasets.base import Dataset, Table
 from mbsgd_core.random import stream
 
@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
     rows: np.ndarray  # (N,) the table's row of each training sample
 
 
-@keep(most=32)
+@byte_lru(most=32)
 def prepare(problem: "DataProblem", seed: int) -> Prepared:
     """Split, thin out, relabel, standardise, copy; kept."""
     table, train = problem.columns(seed), training_rows(problem, seed)

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import SerializeAsAny, field_validator, model_validator
 
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.kept import keep
 from mbsgd_core.knobs import Flag, Real, Text, Whole, knob
+from mbsgd_core.memory_cache import byte_lru
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.problems.models import _rows
@@ -224,7 +224,7 @@ def _header(dataset: Dataset, features: tuple[str, ...] | None) -> Table:
     return _chosen(dataset.header(), features)
 
 
-@keep(most=64)
+@byte_lru(most=64)
 def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> Table:
     return _chosen(dataset.table(seed), features)
 

@@ -4,7 +4,8 @@ To a cache that counts results a data set of a million rows is like one of ten, 
 functions share one allowance: beyond it, the results that were asked for longest ago go first. The newest of each
 function stays, however large it is, so that a run never has to make its own data anew.
 
-What is quickly made from kept results, and holds on to them, is kept `beside` them: it goes whenever one of them goes.
+What is quickly made from such results, and refers to them, belongs into a `derived_cache`: it goes when one of them
+goes.
 """
 
 import threading
@@ -87,7 +88,7 @@ _BESIDE: list[Callable[[], None]] = []
 
 
 class Kept(Generic[Given, Result]):
-    """A function whose newest results are kept; see `keep`."""
+    """A function whose newest results are kept; see `byte_lru`."""
 
     def __init__(self, make: Callable[Given, Result], most: int):
         self._make, self._most = make, most
@@ -119,14 +120,14 @@ AnyKept = Kept[..., Any]
 _NOTHING: dict[int, _Answer] = {}
 
 
-def keep(most: int) -> Callable[[Callable[Given, Result]], Kept[Given, Result]]:
+def byte_lru(most: int) -> Callable[[Callable[Given, Result]], Kept[Given, Result]]:
     """Keep a function's newest results: at most so many, and of all functions together at most MOST_BYTES.
 
     Args:
         most: results. Arguments must be hashable, and equal ones give equal results.
 
     Example:
-        >>> @keep(most=2)
+        >>> @byte_lru(most=2)
         ... def zeros(size):
         ...     return np.zeros(size)
         >>> zeros(3) is zeros(3), zeros(3) is zeros(4)
@@ -135,7 +136,7 @@ def keep(most: int) -> Callable[[Callable[Given, Result]], Kept[Given, Result]]:
     return lambda make: Kept(make, most)
 
 
-def beside(most: int) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+def derived_cache(most: int) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
     """Keep a function's newest results as lru_cache does, until something is dropped that they may be made from.
 
     Args:

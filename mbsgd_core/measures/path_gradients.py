@@ -7,8 +7,8 @@ import torch
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.kept import beside
 from mbsgd_core.measures.plane import Plane
+from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.surfaces.base import SurfaceSum
 from mbsgd_core.samplers.base import Sampler
@@ -104,7 +104,7 @@ def _sizes(experiment: Experiment, lane: int) -> list[int]:
     return experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
 
 
-@beside(most=16)
+@derived_cache(most=16)
 def _visits(sampler: Sampler, seed: int, epoch: int, epochs: int, samples: int) -> np.ndarray:
     """The orders of some epochs of run 0, (epochs, m). Cached: a dragged learning rate leaves them as they are."""
     orders = (sampler.orders(seed, 1, e, samples) for e in range(epoch, epoch + epochs))

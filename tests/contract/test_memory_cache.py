@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from mbsgd_core import engine, kept
+from mbsgd_core import engine, memory_cache
 from mbsgd_core.engine import plan
 from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.kept import beside, held, keep
+from mbsgd_core.memory_cache import byte_lru, derived_cache, held
 from mbsgd_core.problems.datasets.base import Dataset
 from tests.contract._progress import drawn
 
@@ -30,18 +30,18 @@ PEAK += "print(open('/proc/self/status').read(), file=sys.stderr); sys.exit(stat
 @pytest.fixture
 def allowance(monkeypatch):
     """An empty shelf, with an allowance in megabytes."""
-    kept.forget()
+    memory_cache.forget()
 
     def allow(megabytes: float) -> int:
-        monkeypatch.setattr(kept, "MOST_BYTES", round(megabytes * MEGABYTE))
-        return kept.MOST_BYTES
+        monkeypatch.setattr(memory_cache, "MOST_BYTES", round(megabytes * MEGABYTE))
+        return memory_cache.MOST_BYTES
 
     return allow
 
 
 def zeros(megabytes: float, most: int = 100) -> Any:
     """A function that keeps arrays of zeros, one for each number that it is given."""
-    return keep(most=most)(lambda number: np.zeros(round(megabytes * MEGABYTE / 8)))
+    return byte_lru(most=most)(lambda number: np.zeros(round(megabytes * MEGABYTE / 8)))
 
 
 def test_the_newest_results_are_kept_and_those_not_asked_for_go_first(allowance):
@@ -51,7 +51,7 @@ def test_the_newest_results_are_kept_and_those_not_asked_for_go_first(allowance)
     make(0)  # asked for again: now the second is the oldest
     make(3)
     assert first() is not None and second() is None and third() is not None
-    assert held() <= kept.MOST_BYTES
+    assert held() <= memory_cache.MOST_BYTES
 
 
 def test_a_result_beyond_the_allowance_is_kept_until_the_next(allowance):
@@ -67,7 +67,7 @@ def test_a_result_beyond_the_allowance_is_kept_until_the_next(allowance):
 def test_memory_that_results_share_counts_once(allowance):
     allowance(100)
     base = zeros(1)(0)
-    view = keep(most=10)(lambda number: (base[number:], torch.from_numpy(base)))
+    view = byte_lru(most=10)(lambda number: (base[number:], torch.from_numpy(base)))
     for number in range(5):
         view(number)
     assert held() == base.nbytes
@@ -84,7 +84,7 @@ def test_no_more_are_kept_than_a_function_says():
 def test_what_is_made_from_a_result_does_not_hold_on_to_it(allowance):
     allowance(1.5)
     make = zeros(1)
-    view = beside(most=10)(lambda number: make(number)[:5])
+    view = derived_cache(most=10)(lambda number: make(number)[:5])
     first = weakref.ref(make(0))
     assert view(0) is view(0) and view(0).base is first()
     make(1)
@@ -94,9 +94,9 @@ def test_what_is_made_from_a_result_does_not_hold_on_to_it(allowance):
 def test_all_can_be_forgotten(allowance):
     allowance(10)
     make = zeros(1)
-    view = beside(most=10)(lambda number: make(number)[:5])
+    view = derived_cache(most=10)(lambda number: make(number)[:5])
     whole, part = weakref.ref(make(0)), weakref.ref(view(0))
-    kept.forget()
+    memory_cache.forget()
     assert whole() is None and part() is None and held() == 0
 
 
@@ -109,7 +109,7 @@ def test_an_error_is_not_kept():
             raise answer
         return answer
 
-    asked = keep(most=2)(ask)
+    asked = byte_lru(most=2)(ask)
     with pytest.raises(ValueError, match="not yet"):
         asked(0)
     assert asked(0) == asked(0) == 7
@@ -117,7 +117,7 @@ def test_an_error_is_not_kept():
 
 def test_many_threads_may_ask_at_once(allowance):
     allowance(0.5)
-    make, wrong = keep(most=20)(lambda number: np.full(10_000, number)), list[int]()
+    make, wrong = byte_lru(most=20)(lambda number: np.full(10_000, number)), list[int]()
 
     def ask(seed: int) -> None:
         for number in np.random.default_rng(seed).integers(30, size=300):
@@ -129,7 +129,7 @@ def test_many_threads_may_ask_at_once(allowance):
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong and held() <= kept.MOST_BYTES
+    assert not wrong and held() <= memory_cache.MOST_BYTES
 
 
 def large(i: int, model: str) -> Experiment:
@@ -192,7 +192,7 @@ def test_the_orders_of_many_runs_count_too(allowance, monkeypatch):
     most = allowance(100)
     whole = results()
     monkeypatch.setattr(plan, "OWN_VISITS", 100)
-    kept.forget()
+    memory_cache.forget()
     most = allowance(1)
     orders = held()
     assert results() == whole and held() > orders

@@ -10,7 +10,7 @@ from mbsgd_core.knobs import Item
 from mbsgd_core.registry import name_of
 
 
-class Look(NamedTuple):
+class LaneStyle(NamedTuple):
     """A colour and, always, two cues besides it."""
 
     color: str
@@ -20,15 +20,15 @@ class Look(NamedTuple):
 
 # Wong 2011, "Color blindness", Nature Methods 8: colours that stay apart for colour-blind readers.
 OF_ROLE = {
-    "bgd": Look("#0072B2", "solid", "circle"),
-    "sgd": Look("#D55E00", "dot", "triangle"),
-    "mini": Look("#009E73", "dash", "square"),
+    "bgd": LaneStyle("#0072B2", "solid", "circle"),
+    "sgd": LaneStyle("#D55E00", "dot", "triangle"),
+    "mini": LaneStyle("#009E73", "dash", "square"),
 }
 _NAMED = {"SGD": "sgd", "Mini-batch": "mini"}
 FURTHER = (
-    Look("#CC79A7", "dashdot", "diamond"),
-    Look("#56B4E9", "longdash", "cross"),
-    Look("#E69F00", "longdashdot", "star"),
+    LaneStyle("#CC79A7", "dashdot", "diamond"),
+    LaneStyle("#56B4E9", "longdash", "cross"),
+    LaneStyle("#E69F00", "longdashdot", "star"),
 )
 
 
@@ -48,8 +48,8 @@ def role(lane: Lane) -> str:
     return "sgd" if getattr(lane.sampler, "batch_size", None) == 1 else "mini"
 
 
-def looks(lanes: Sequence[Lane]) -> list[Look]:
-    """A look for every lane: the first of each role has the role's own, the others take turns with the rest."""
+def lane_styles(lanes: Sequence[Lane]) -> list[LaneStyle]:
+    """A style for every lane: the first of each role has the role's own, the others take turns with the rest."""
     seen: Counter[str] = Counter()
     found, spare = [], 0
     for lane in lanes:

@@ -11,11 +11,11 @@ from mbsgd_core.registry import name_of
 from mbsgd_core.ui import frame, surveys
 from mbsgd_core.ui.data import data
 from mbsgd_core.ui.fetch import fetch_box
-from mbsgd_core.ui.fits import original_fits
 from mbsgd_core.ui.known import known
+from mbsgd_core.ui.original_units import original_fits
 from mbsgd_core.ui.problem import put_dataset
+from mbsgd_core.ui.singletons import runner
 from mbsgd_core.ui.tables import table
-from mbsgd_core.ui.work import runner
 
 _PARTS = ("sampler", "rule", "schedule")
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mbsgd_core.types import Glance, Trace
+from mbsgd_core.types import Trace, ViewBudget
 
 SHARE = 4  # 1 / SHARE of what is kept are the first records, all of them: there a path runs, later it jitters
 
 
-def cursor(glance: Glance, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
+def cursor(view_budget: ViewBudget, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
     """The record at the cursor.
 
     Args:
@@ -16,8 +16,8 @@ def cursor(glance: Glance, trace: Trace, per_epoch: int, seconds_per_update: flo
         seconds_per_update: as measured.
     """
     unit = {"updates": 1.0, "epochs": 1 / max(per_epoch, 1), "seconds": seconds_per_update, "samples": 1.0}
-    times = (trace.samples if glance.clock == "samples" else trace.update) * unit[glance.clock]
-    return max(0, int(np.searchsorted(times, glance.time * (1 + 1e-9), side="right")) - 1)
+    times = (trace.samples if view_budget.clock == "samples" else trace.update) * unit[view_budget.clock]
+    return max(0, int(np.searchsorted(times, view_budget.time * (1 + 1e-9), side="right")) - 1)
 
 
 def outline(curves: np.ndarray, most: int) -> np.ndarray:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from mbsgd_core.errors import LabError
-from mbsgd_core.measures.along import width
+from mbsgd_core.measures.path_gradients import width
 from mbsgd_core.problems.base import Batch, FiniteSum
 from mbsgd_core.random import stream
 
 PIECE = 4_000_000  # numbers touched at once; differentiating twice keeps a few times as many
 
 
-class Part(FiniteSum):
+class Subsample(FiniteSum):
     """The mean of f_i over chosen samples of another sum: what a dear measure looks at in place of all of them."""
 
     def __init__(self, whole: FiniteSum, rows: Tensor):
@@ -63,7 +63,7 @@ class Part(FiniteSum):
         return self.whole.test_curves(theta)
 
 
-def part(total: FiniteSum, samples: int | None, seed: int) -> FiniteSum:
+def subsample(total: FiniteSum, samples: int | None, seed: int) -> FiniteSum:
     """`total` itself, or the mean over so many of its samples, drawn once without replacement.
 
     Args:
@@ -76,7 +76,7 @@ def part(total: FiniteSum, samples: int | None, seed: int) -> FiniteSum:
     if samples is None or samples >= total.samples:
         return total
     rows = np.sort(stream(seed, "part").choice(total.samples, samples, replace=False))
-    return Part(total, torch.as_tensor(rows, device=total.start().device))
+    return Subsample(total, torch.as_tensor(rows, device=total.start().device))
 
 
 def size(total: FiniteSum) -> int:

@@ -1,4 +1,4 @@
-"""What the measures of training return (floor 4): plain values and arrays, read without torch by the web process."""
+"""What the measures of training return (floor 0): plain values and arrays, read without torch by the web process."""
 
 from typing import NamedTuple
 
@@ -69,7 +69,8 @@ class Field(NamedTuple):
     @property
     def label(self) -> np.ndarray:
         """The likeliest class, (len(ys), S)."""
-        return self.values.argmax(-1)
+        likeliest: np.ndarray = self.values.argmax(-1)
+        return likeliest
 
 
 class Judged(NamedTuple):
