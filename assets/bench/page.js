@@ -78,7 +78,7 @@ export function createPage(bench) {
 
   const title = h("h2", {});
   const story = h("p", {});
-  const look = h("p", { class: "mb-look" });
+  const hint = h("p", { class: "mb-look" });
   const question = h("p", { class: "mb-question" });
   const more = h(
     "button",
@@ -98,12 +98,13 @@ export function createPage(bench) {
     "aside",
     { class: "mb-lesson", "aria-label": "Lesson" },
     more, // on a small screen, where the text is cut short
-    h("div", { class: "mb-told" }, title, story, look, question),
+    h("div", { class: "mb-told" }, title, story, hint, question),
   );
   const caption = h("p", { class: "mb-caption", hidden: true }); // what the panels do not show by themselves
   const words = h("div", { class: "mb-words-of-pictures" });
   let refusal = "";
   let begun = null; // when the run that goes on was first heard of
+  let soon = 0; // timer
 
   /** Puts text into an element and hides it where there is none. */
   function put(element, sentence) {
@@ -116,9 +117,9 @@ export function createPage(bench) {
     const { lesson: told, summary } = bench.state.page;
     put(title, told?.title);
     put(story, told ? told.lesson : summary);
-    put(look, told?.look_for);
+    put(hint, told?.look_for);
     put(question, told?.question);
-    lesson.hidden = [title, story, look, question].every((part) => part.hidden);
+    lesson.hidden = [title, story, hint, question].every((part) => part.hidden);
     lesson.setAttribute("aria-label", told ? "Lesson" : "Problem");
   }
 
@@ -129,7 +130,10 @@ export function createPage(bench) {
     const percent = Math.floor(100 * (share ?? 0));
     const running = state === "running" || state === "queued";
     begun = running ? (begun ?? performance.now()) : null;
-    const long = running && (left > SHORT || performance.now() - begun > 1000 * SHORT);
+    const since = running ? performance.now() - begun : 0;
+    const long = running && (estimate > SHORT || left > SHORT || since >= 1000 * SHORT);
+    clearTimeout(soon);
+    if (running && !long) soon = setTimeout(update, 1000 * SHORT - since); // the next message may be long in coming
     bar.hidden = !running || lost;
     bar.setAttribute("aria-valuenow", percent);
     bar.firstChild.style.width = `${percent}%`;
