@@ -8,7 +8,8 @@ whoever knows that number finds the run again: after a reload, a broken connecti
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from math import inf
 from typing import Any, NamedTuple
@@ -43,6 +44,9 @@ _HEADERS = {
     "Content-Encoding": "identity",  # or Streamlit packs it: that takes longer than it saves with such numbers
 }
 
+_open: set[Callable[[], None]] = set()  # each wakes one stream
+_closing = threading.Event()  # the server stops
+
 
 class Question(NamedTuple):
     """What a bench asks for."""
@@ -66,6 +70,13 @@ def routes() -> list[BaseRoute]:
     """The addresses."""
     answers = {"run": _run, "pause": _pause, "cursor": _cursor}
     return [Route(f"/{PATH}/{name}", answer, methods=["POST"]) for name, answer in answers.items()]
+
+
+def close() -> None:
+    """End all streams, which a server that stops would wait for; each bench then looks for the server again."""
+    _closing.set()
+    for wake in list(_open):
+        wake()
 
 
 async def _asked(request: Request) -> dict[str, Any]:
@@ -152,9 +163,10 @@ async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
             loop.call_soon_threadsafe(changed.set)
 
     job.listen(told)
+    _open.add(told)
     try:
         shown: tuple[object, ...] = ()
-        while True:
+        while not _closing.is_set():
             changed.clear()
             over, result, state = job.over, job.result, job.state
             stamp = (id(result and result.report), state, over or round(job.progress, 2))
@@ -169,6 +181,7 @@ async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
             except TimeoutError:
                 yield _framed(b"")
     finally:
+        _open.discard(told)
         job.leave(told)
 
 

@@ -1,8 +1,12 @@
 """What the server does beside its pages (floor 6): starts the workers, is ready when nobody has to wait for them."""
 
 import importlib
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
@@ -21,7 +25,22 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     slots.begin()
     await run_in_threadpool(_warm)
     compiling.begin(runner().slots)
+    _end_streams_at_the_end()
     yield
+
+
+def _end_streams_at_the_end() -> None:
+    """The server waits for its answers before it stops, and that of a run may take hours."""
+    if threading.current_thread() is not threading.main_thread():  # then whoever started it stops it
+        return
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, partial(_stop, signal.getsignal(sign)))
+
+
+def _stop(server: Any, *given: Any) -> None:
+    channel.close()
+    if callable(server):
+        server(*given)
 
 
 def _warm() -> None:

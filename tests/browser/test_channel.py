@@ -17,6 +17,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import pace
 from mbsgd_core.ui import channel, files
 from tests.browser._bench import experiment
+from tests.browser.conftest import serve
 from tests.pages._channel import WAIT, Bench
 
 FIRST = experiment("01_three_methods")
@@ -130,3 +131,11 @@ def test_a_tab_that_is_closed_frees_its_run(bench: Bench):
     until(lambda: record() in (None, 0))
     header, _ = bench.run(wanted, owner="closes", panels=["path"]).until("waiting")
     assert before > 0 and header["status"]["progress"] == 0
+
+
+def test_a_server_stops_though_a_run_streams():
+    with serve() as address:  # at the end told to stop, and waited for
+        stream = Bench(int(urlsplit(address).port or 0)).run(long_run(3), go=True)
+        stream.until("running")
+    states = [message[0]["status"]["state"] for message in stream if message is not None]
+    assert set(states) <= {"running"}  # no more is known of it: the bench looks for the server again

@@ -138,7 +138,7 @@ def test_what_was_learned_is_seen_again_on_the_timeline(page: Page, app: str):
     timeline.press("End")
     expect(page.get_by_role("region", name="Mini-batch", exact=True)).to_contain_text("update 200")
     assert page.evaluate(BOUNDARY) != begun  # what it has learned at the end is another picture
-    expect(page.get_by_text("Ringed: the last batch, 16 rows of 160.")).to_be_visible()
+    expect(page.get_by_text("Ringed: last batch, 16 of 160 rows")).to_be_visible()
 
 
 def test_what_diverges_is_explained_and_nothing_is_drawn_where_it_is_not(page: Page, app: str):
@@ -156,7 +156,7 @@ def test_what_diverges_is_explained_and_nothing_is_drawn_where_it_is_not(page: P
     badges.first.locator("summary").click()
     expect(badges.first).to_contain_text("Rates above 2/L = 0.492 grow here")
     expect(badges.nth(1)).not_to_contain_text("diverged")
-    expect(page.locator(".mb-headline")).to_contain_text("wild")
+    expect(page.locator(".mb-headline")).to_contain_text("Wild diverges")
 
 
 @pytest.mark.parametrize("panel", ["path,fit", "fit"])
