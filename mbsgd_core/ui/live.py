@@ -59,8 +59,9 @@ def values(lane: Lane, samples: int) -> dict[str, float | None]:
 
 
 def pinned(lane: Lane) -> list[str]:
-    """The knobs that make a lane BGD or SGD: its batch size is shown, and stays as it is."""
-    return [name for name, (part, _) in declared().items() if part == "sampler" and lane_style.role(lane) != "mini"]
+    """The knobs that make a lane what its name says: the batch size of BGD and of SGD is shown, and stays as it is."""
+    fixed = lane_style.role(lane) == "bgd" or lane.label == "SGD"
+    return [name for name, (part, _) in declared().items() if part == "sampler" and fixed]
 
 
 def apply(experiment: Experiment, edit: dict[str, Any]) -> Experiment:
