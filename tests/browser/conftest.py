@@ -45,10 +45,11 @@ def context(context: BrowserContext) -> BrowserContext:
 
 
 @contextmanager
-def serve() -> Iterator[str]:
-    """A fresh server on a free port of this machine; its address."""
+def serve(port: int = 0) -> Iterator[str]:
+    """A fresh server of this machine, on a free port unless told; its address."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address=127.0.0.1"]
     options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]

@@ -25,6 +25,7 @@ from tests.browser._bench import (
     updates,
     visit,
 )
+from tests.browser.conftest import serve
 
 LANES = ("BGD", "SGD", "Mini-batch")
 BOUNDARY = "document.querySelectorAll('.mb-picture canvas')[2].toDataURL()"
@@ -170,11 +171,13 @@ def test_data_of_two_parameters_show_path_and_fit(page: Page, app: str, panel):
 
 
 def test_a_server_that_is_gone_is_said_and_found_again(page: Page):
-    from tests.browser.conftest import serve
-
     with serve() as address:
-        visit(page, f"{address}/?{long_run()}")
-        go(page)
+        start(page, address)
     said(page, "status", "value === 'lost'")
     expect(page.get_by_text("The server does not answer")).to_be_visible()
     expect(button(page, "Start again")).to_be_visible()
+    with serve(int(address.rpartition(":")[2])):
+        expect(page.get_by_text("has forgotten how far this run had come")).to_be_visible()
+        button(page, "Start again").click()
+        said(page, "status", "value === 'running'")
+        moves_on(page, 0)
