@@ -16,7 +16,7 @@ _STYLE = """<style>
 .block-container {padding-top: 1.2rem; padding-bottom: 4rem; max-width: 1600px;
   padding-left: clamp(1rem, 2.5vw, 3rem); padding-right: clamp(1rem, 2.5vw, 3rem)}
 h1 {font-size: 1.3rem !important; padding: 0 !important; letter-spacing: -0.01em}
-h2 {font-size: 1.2rem !important; padding: .9rem 0 .2rem !important}
+[data-testid="stHeading"] h2 {font-size: 1.2rem !important; padding: .9rem 0 .2rem !important}
 h3 {font-size: 1.05rem !important; padding: .4rem 0 .5rem !important}
 @media (max-width: 640px) {.block-container {padding-top: 3.6rem; padding-left: 1rem; padding-right: 1rem}}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: .55rem}
