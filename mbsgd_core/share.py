@@ -242,7 +242,7 @@ class _Reader:
         made = [self.item(kind, f"{stem}{n}", f"{stem}{n}.", like) for n, like in zip(numbers, likes, strict=False)]
         return tuple(made) or PydanticUndefined
 
-    def build(self, cls: type[Item], key: str, prefix: str, stock: dict, own: dict) -> Any:
+    def build(self, cls: type[Item], key: str, prefix: str, stock: dict[str, Any], own: dict[str, Any]) -> Any:
         """The item. While its values do not go together, the one in the way gives way to the stock's."""
         mended = set()
         while True:
@@ -267,7 +267,7 @@ class _Reader:
             self.say(where, str(complaint), stock.get(culprit, PydanticUndefined))
 
 
-def _in_the_way(cls: type[Item], stock: dict, own: dict) -> str | None:
+def _in_the_way(cls: type[Item], stock: dict[str, Any], own: dict[str, Any]) -> str | None:
     """The first of the link's values without which the item is sound."""
     for name in own:
         try:

@@ -89,7 +89,7 @@ def place(shares: np.ndarray) -> np.ndarray:
     """Points (n, 2) as shares of the picture, y upwards -> whole half pixels."""
     edge, size = np.array([EDGE, EDGE]), np.array([WIDTH, HEIGHT])
     flipped = np.stack([shares[:, 0], 1 - shares[:, 1]], axis=1)
-    return np.round(2 * (edge + flipped * (size - 2 * edge))).astype(int)
+    return np.asarray(np.round(2 * (edge + flipped * (size - 2 * edge))).astype(int))
 
 
 if __name__ == "__main__":

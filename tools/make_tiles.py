@@ -107,7 +107,7 @@ def svg(
 
 def sound(points: np.ndarray) -> np.ndarray:
     """The points before the first that is not a number."""
-    return points[np.isfinite(points).all(-1)]
+    return np.asarray(points[np.isfinite(points).all(-1)])
 
 
 def calm(paths: list[np.ndarray]) -> list[np.ndarray]:
@@ -133,7 +133,7 @@ def frame(points: np.ndarray, window: tuple[float, float, float, float] | None) 
 
 def thin(path: np.ndarray, most: int) -> np.ndarray:
     """At most so many points, the early ones densest: that is where a path goes somewhere."""
-    return path[np.unique(np.geomspace(1, len(path), most).round().astype(int) - 1)]
+    return np.asarray(path[np.unique(np.geomspace(1, len(path), most).round().astype(int) - 1)])
 
 
 def line(points: np.ndarray) -> str:

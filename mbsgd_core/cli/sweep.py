@@ -203,7 +203,8 @@ def _accepted(state: SweepState, values: Sequence[int | float]) -> bool:
 
 def _number(text: str, where: str, kind: type = float) -> int | float:
     try:
-        return parse(text.strip(), kind)
+        number: int | float = parse(text.strip(), kind)
+        return number
     except ValueError as error:
         raise LabError(f"{where}: given {text[:20]!r}; it should be {error}") from None
 

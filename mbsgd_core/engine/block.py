@@ -1,5 +1,7 @@
 """A block of updates by the torch definition, with its records (floor 3)."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -72,9 +74,10 @@ def block(
     ), trace
 
 
-def _rate(schedule: tuple, theta: Tensor) -> float | Tensor:
+def _rate(schedule: tuple[Any, ...], theta: Tensor) -> float | Tensor:
     if len(schedule) == 1:
-        return schedule[0][1]
+        rate: float = schedule[0][1]
+        return rate
     return torch.tensor([s[1] for s in schedule], dtype=theta.dtype, device=theta.device)[:, None]
 
 
@@ -98,7 +101,7 @@ def objective_of(plan: Plan, theta: Tensor, at: np.ndarray) -> np.ndarray:
 def beyond(state: State, loss: np.ndarray) -> np.ndarray:
     """Which objectives (R, K) are not finite, or too large for a run that is sound."""
     yardstick = np.maximum(np.abs(state.first_loss), 1.0)[:, None]
-    return ~(np.abs(loss) / DIVERGED <= yardstick)  # divided, since a huge yardstick would overflow
+    return np.asarray(~(np.abs(loss) / DIVERGED <= yardstick))  # divided, since a huge yardstick would overflow
 
 
 def _diverged(

@@ -92,7 +92,7 @@ def _stop(plan: Plan, state: State, stop: int) -> int:
     return stop
 
 
-def _rates(plan: Plan, state: State, stop: int) -> tuple[np.ndarray, tuple]:
+def _rates(plan: Plan, state: State, stop: int) -> tuple[np.ndarray, tuple[Any, ...]]:
     """The rates of the updates up to `stop`, (n, 1), or (n, R) where runs differ; and the schedule's state."""
     schedule, made = plan.method.schedule, state.update
     if schedule.watches_objective:
@@ -101,7 +101,9 @@ def _rates(plan: Plan, state: State, stop: int) -> tuple[np.ndarray, tuple]:
     return rates[:, None], (now,)
 
 
-def rates_of(schedule: Schedule, now: tuple, per_epoch: int, made: int, stop: int) -> tuple[np.ndarray, tuple]:
+def rates_of(
+    schedule: Schedule, now: tuple[Any, ...], per_epoch: int, made: int, stop: int
+) -> tuple[np.ndarray, tuple[Any, ...]]:
     """The rates of the updates after `made` up to `stop`, (n,), and the schedule's state then."""
     each = 1 if schedule.interval == "update" else per_epoch
     if not schedule.changes:
@@ -134,7 +136,7 @@ def _loss(plan: Plan, theta: np.ndarray, kept: np.ndarray, updates: np.ndarray) 
     loss = plan.compiled[0].objective(theta.reshape(-1, theta.shape[2]))
     if loss is None:
         return objective_of(plan, torch.from_numpy(theta).transpose(0, 1), np.searchsorted(kept, updates))
-    return loss.reshape(theta.shape[:2])
+    return np.asarray(loss.reshape(theta.shape[:2]))
 
 
 def _first(lost: np.ndarray, bad: np.ndarray, updates: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ class Plan:
         if self.sizes and self.sizes[0] == self.sizes[-1]:
             return updates * self.sizes[0]
         epochs, rest = np.divmod(updates, max(self.per_epoch, 1))
-        return epochs * self._spent[-1] + self._spent[rest]
+        return np.asarray(epochs * self._spent[-1] + self._spent[rest])
 
     def visits(self, epoch: int, end: int) -> np.ndarray:
         """Every run's visits in the epochs from `epoch` to `end`, end to end: (R, E m); (1, 0) where none are drawn."""
@@ -199,4 +199,4 @@ def samples_spent(sizes: list[int], updates: np.ndarray) -> np.ndarray:
     """Gradients of single samples spent after so many updates, for epochs of these batch sizes."""
     spent = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     epochs, rest = np.divmod(updates, max(len(sizes), 1))
-    return epochs * spent[-1] + spent[rest]
+    return np.asarray(epochs * spent[-1] + spent[rest])

@@ -222,7 +222,9 @@ class Runner:
         at = [min(max(0, k), len(trace.update) - 1) for k, trace in zip(indices, traces, strict=True)]
         thetas = [trace.theta[0, k] for k, trace in zip(at, traces, strict=True)]
         updates = [int(trace.update[k]) for k, trace in zip(at, traces, strict=True)]
-        return self.ask(owner, tasks.at_cursor, experiment_json, at, thetas, plane, updates).answer(timeout)
+        asked = self.ask(owner, tasks.at_cursor, experiment_json, at, thetas, plane, updates)
+        answers: list[dict[str, Any] | None] = asked.answer(timeout)
+        return answers
 
     def _cancel_older(self, owner: Hashable) -> None:
         if owner in self._newest:
@@ -265,7 +267,7 @@ class Runner:
         pairs = ((job, slot) for slot in sorted(self._free, key=self.slots.index) for job in self._queue)
         return next(((job, slot) for job, slot in pairs if not (job.patient and slot is self._front)), None)
 
-    def _turn_ended(self, slot: Slot, future: Future) -> None:
+    def _turn_ended(self, slot: Slot, future: Future[Any]) -> None:
         """Runs in the slot's own thread, as soon as the worker's answer is there."""
         with self._lock:
             turn, late = self._turns.pop(slot), time.monotonic() > self._ends.pop(slot)
@@ -291,7 +293,7 @@ class Runner:
         else:
             self._queue.appendleft(job)
 
-    def _go_on(self, job: Job, future: Future, error: BaseException | None) -> None:
+    def _go_on(self, job: Job, future: Future[Any], error: BaseException | None) -> None:
         try:
             job.task = job.chain.throw(error) if error is not None else job.chain.send(future.result())
             if job.held:
@@ -336,7 +338,7 @@ class Runner:
         for slot in self.slots:
             slot.kill()
 
-    def _worker_ready(self, slot: Slot, future: Future) -> None:
+    def _worker_ready(self, slot: Slot, future: Future[Any]) -> None:
         error = _error(future)
         if error is None:
             with self._lock:
@@ -349,15 +351,15 @@ class Runner:
             again.start()
 
 
-def _submit(slot: Slot, function: Callable[..., Any], *args: Any, **limits: float) -> Future:
+def _submit(slot: Slot, function: Callable[..., Any], *args: Any, **limits: float) -> Future[Any]:
     """slot.submit, where a worker that cannot be started counts as one that died."""
     try:
         return slot.submit(function, *args, **limits)
     except (OSError, RuntimeError) as error:
-        failed: Future = Future()
+        failed: Future[Any] = Future()
         failed.set_exception(BrokenExecutor(str(error)))
         return failed
 
 
-def _error(future: Future) -> BaseException | None:
+def _error(future: Future[Any]) -> BaseException | None:
     return BrokenExecutor("killed") if future.cancelled() else future.exception()

@@ -47,7 +47,7 @@ class Slot:
         self._others: set[Executor] = set()  # one that gets ready to take over, one that ends what it has
         self._nice = nice
 
-    def submit(self, function: Callable[..., Any], *args: Any, cpu_seconds: float = CPU_SECONDS) -> Future:
+    def submit(self, function: Callable[..., Any], *args: Any, cpu_seconds: float = CPU_SECONDS) -> Future[Any]:
         """Run function(*args) in the worker, starting one if there is none.
 
         Args:
@@ -117,7 +117,9 @@ def aside(function: Callable[..., Any], *args: Any) -> BaseProcess:
         function: of a module's top level; its first act should be processes.begin.
         args: what can be pickled.
     """
-    return _context().Process(target=function, args=args, daemon=True)  # type: ignore[attr-defined]
+    make = _context().Process  # type: ignore[attr-defined]
+    process: BaseProcess = make(target=function, args=args, daemon=True)
+    return process
 
 
 def ready() -> int:

@@ -250,7 +250,7 @@ def _rate(about: _Lane, rate: float) -> Remedy:
 
 def _whole(trace: Trace) -> bool:
     """Whether theta is kept of every record."""
-    return trace.theta.shape[1] == trace.loss.shape[1]
+    return bool(trace.theta.shape[1] == trace.loss.shape[1])
 
 
 def _name(rule: object) -> str:

@@ -6,7 +6,7 @@ depend on how it is cut: points are evaluated in the same groups whatever the pi
 Landscape: torch is imported where points are evaluated, and not before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -202,13 +202,13 @@ def _explained(drawn: Plane, paths: Sequence[np.ndarray]) -> tuple[float, float]
     return float(first), float(second)
 
 
-def _in_pieces(function, theta: np.ndarray) -> np.ndarray:
+def _in_pieces(function: Callable[[np.ndarray], np.ndarray], theta: np.ndarray) -> np.ndarray:
     """function(theta) over the records (K, P), a few at a time: copies of a net's path are large."""
     return np.concatenate([function(some) for some in np.split(theta, range(_few(theta), len(theta), _few(theta)))])
 
 
 def _few(theta: np.ndarray) -> int:
-    return max(1, plane.COLUMNS // theta.shape[1])
+    return max(1, plane.COLUMNS // int(theta.shape[1]))
 
 
 def _labels(drawn: Plane, kind: Kind) -> tuple[str, str]:

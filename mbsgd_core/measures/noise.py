@@ -32,7 +32,7 @@ def covariance(gradients: np.ndarray) -> np.ndarray:
         8.25
     """
     centred = gradients - gradients.mean(0)
-    return centred.T @ centred / len(gradients)
+    return np.asarray(centred.T @ centred / len(gradients))
 
 
 def trace(gradients: np.ndarray) -> float:
@@ -99,7 +99,7 @@ def batch_gradients(
         chosen = draw.permuted(everyone, axis=1)[:, :batch_size]
     else:
         chosen = np.stack([draw.choice(samples, batch_size, replace=False, shuffle=False) for _ in range(count)])
-    return gradients[chosen].mean(1)
+    return np.asarray(gradients[chosen].mean(1))
 
 
 def measured_covariance(gradients: np.ndarray, batch_size: int, replacement: bool, seed: int) -> np.ndarray:
@@ -108,4 +108,4 @@ def measured_covariance(gradients: np.ndarray, batch_size: int, replacement: boo
     touched = max(batch_size * gradients.shape[1], len(gradients) if 50 * batch_size > len(gradients) else 1)
     count = max(FAN, min(DRAWS, WORK // touched))
     off = batch_gradients(gradients, batch_size, replacement, seed, count) - gradients.mean(0)
-    return off.T @ off / count
+    return np.asarray(off.T @ off / count)

@@ -96,7 +96,7 @@ def next_batch_gradients(experiment: Experiment, lane: int, trace: Trace) -> np.
 def _thin(rows: np.ndarray, most: int) -> np.ndarray:
     if len(rows) <= max(most, 2):
         return rows
-    return rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 2)).round().astype(int))]
+    return np.asarray(rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 2)).round().astype(int))])
 
 
 @lru_cache(maxsize=64)

@@ -23,19 +23,19 @@ class Plane(NamedTuple):
 
     def project(self, theta: np.ndarray) -> np.ndarray:
         """(..., P) -> (..., 2): coordinates of the nearest point of the plane."""
-        return (theta - self.origin) @ self.axes
+        return np.asarray((theta - self.origin) @ self.axes)
 
     def turn(self, vectors: np.ndarray) -> np.ndarray:
         """(..., P) -> (..., 2): the part of vectors (gradients) that lies in the plane."""
-        return vectors @ self.axes
+        return np.asarray(vectors @ self.axes)
 
     def lift(self, points: np.ndarray) -> np.ndarray:
         """(..., 2) -> (..., P)."""
-        return self.origin + points @ self.axes.T
+        return np.asarray(self.origin + points @ self.axes.T)
 
     def distance(self, theta: np.ndarray) -> np.ndarray:
         """How far theta lies outside the plane, (..., P) -> (...)."""
-        return np.linalg.norm(theta - self.lift(self.project(theta)), axis=-1)
+        return np.asarray(np.linalg.norm(theta - self.lift(self.project(theta)), axis=-1))
 
 
 def whole(parameters: int) -> Plane:
@@ -91,7 +91,7 @@ def near(trace: Trace) -> np.ndarray:
     """The iterates of the first run that are not on their way to infinity, (k, P)."""
     loss = trace.loss[0]
     with np.errstate(invalid="ignore"):
-        return trace.theta[0][loss <= loss[0] + 10 * max(abs(loss[0]), 1e-300)]
+        return np.asarray(trace.theta[0][loss <= loss[0] + 10 * max(abs(loss[0]), 1e-300)])
 
 
 def window(points: np.ndarray, margin: float = 0.15, slimmest: float = 0.4) -> Window:

@@ -26,7 +26,8 @@ class Limit(NamedTuple):
 def hessian(problem: FiniteSum, theta: np.ndarray) -> np.ndarray:
     """The second derivatives of the objective at theta (P,), by differentiating its losses twice: (P, P)."""
     everyone = torch.arange(problem.samples, device=problem.start().device)[None]
-    return _second(problem, theta, everyone)[0]
+    (hessian,) = _second(problem, theta, everyone)
+    return np.asarray(hessian)
 
 
 def sample_hessians(problem: FiniteSum, theta: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ def judged_by(rows: Sequence[Row]) -> list[str]:
 
 def _ranked(row: Row, name: str) -> float | None:
     """The smaller the better."""
-    value = getattr(row, name)
+    value: float | None = getattr(row, name)
     return -value if name == "test_accuracy" and value is not None else value
 
 
@@ -160,7 +160,8 @@ def _value(row: Row, key: str) -> float | None:
         return row.spent.by(key)
     if key.endswith("_to_target"):
         return row.to_target.by(key.removesuffix("_to_target")) if row.to_target else None
-    return getattr(row, key)
+    value: float | None = getattr(row, key)
+    return value
 
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {

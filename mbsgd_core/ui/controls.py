@@ -76,7 +76,9 @@ def knob(value: Any, field: FieldInfo, path: Path, extra: Mapping[str, Any]) -> 
         st.error(rejected[1])
 
 
-def _number(value: Any, kind: type, optional: bool, extra: Mapping, frame: dict, changed: Callable[[], None]) -> None:
+def _number(
+    value: Any, kind: type, optional: bool, extra: Mapping[str, Any], frame: dict[str, Any], changed: Callable[[], None]
+) -> None:
     page: list[float] | None = extra.get("page") if extra.get("scale") == "linear" and not optional else None
     st.session_state[frame["key"]] = value if value is None else kind(value)
     # Whole numbers are typed: people know the one they want, and it need not lie within a slider's reach.

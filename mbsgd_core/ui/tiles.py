@@ -54,7 +54,9 @@ def _component() -> Any:
     return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=preload() + _JS)
 
 
-def _draw(key: str, label: str, shown: Sequence[dict], active: str | None, pick: Callable[[str], Any]) -> None:
+def _draw(
+    key: str, label: str, shown: Sequence[dict[str, Any]], active: str | None, pick: Callable[[str], Any]
+) -> None:
     def picked() -> None:
         pick(str(st.session_state[key].pick))
 

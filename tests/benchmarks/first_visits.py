@@ -7,41 +7,19 @@ never rest. Prints what was wrong, visit by visit, and how long it took until a 
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import TimeoutError as TooLate
 
 from mbsgd_core.ui import frame
-from tests.benchmarks.hand import restless
+from tests.benchmarks.others import SIZE, others
 from tests.benchmarks.page import p95
-from tests.browser._bench import WAIT, lesson, said
+from tests.browser._bench import WAIT, said
 from tests.browser.chromium import ARGUMENTS, find
 from tests.browser.conftest import serve
-
-SIZE = {"width": 1400, "height": 900}
-LESSONS = ("01_three_methods", "03_line_through_patients", "13_momentum_ravine", "01_three_on_moons")
-
-
-@contextmanager
-def others(browser: Browser, app: str, count: int) -> Iterator[None]:
-    """So many visitors who open addresses and drag, each until the end."""
-    addresses = [app, *(f"{app}/?{lesson(name)}" for name in LESSONS)]
-    contexts = [browser.new_context(viewport=SIZE) for _ in range(count)]
-    for context in contexts:
-        page = context.new_page()
-        page.add_init_script(restless(json.dumps(addresses)))
-        page.goto(app, wait_until="commit")
-    try:
-        yield
-    finally:
-        for context in contexts:
-            context.close()
 
 
 def first_visit(browser: Browser, app: str, name: str) -> tuple[float, list[str]]:
@@ -60,12 +38,17 @@ def first_visit(browser: Browser, app: str, name: str) -> tuple[float, list[str]
         _stands(page, name)  # and has not turned white since
     except TooLate:
         took = time.perf_counter() - begun
-        seen = page.evaluate(
-            "document.querySelector('[data-testid=stMain]')?.innerText.slice(0, 200) ?? 'a white page'"
-        )
-        wrong.append(f"it does not stand: {seen!r}")
+        wrong.append(f"it does not stand: {_seen(page)!r}")
     context.close()
     return took, wrong
+
+
+def _seen(page: Page) -> str:
+    """What a page shows; it may be so busy that it cannot say."""
+    try:
+        return page.locator("[data-testid=stMain]").inner_text(timeout=5000)[:200]
+    except TooLate:
+        return "a white page"
 
 
 def _is_harmless(told: ConsoleMessage, name: str) -> bool:
@@ -101,7 +84,7 @@ def main() -> int:
     failed = 0
     with sync_playwright() as playwright, serve() as app:
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
-        with others(browser, app, given.beside):
+        with others(app, given.beside):
             for name in frame.pages():
                 taken = []
                 for i in range(given.visits):

@@ -14,9 +14,8 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser._bench import WAIT
-from tests.browser.chromium import ARGUMENTS, find
+from tests.browser.chromium import ARGUMENTS, ROOT, find
 
-ROOT = Path(__file__).resolve().parents[2]
 BOOT = 120  # seconds that a server may take to answer, on a machine that is busy with other things
 expect.set_options(timeout=WAIT)
 
