@@ -31,6 +31,7 @@ export class Bench {
     this.Plotly = null;
     this.theme = null;
     this.narrow = false;
+    this.arriving = false; // Streamlit's page does not stand yet
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.channel = new Channel(owner, this, (address, request) => fetch(address, request));
     this.root = h("div", { class: "mb-root", tabindex: -1, "data-state": "busy" });
@@ -114,6 +115,7 @@ export class Bench {
   /** Shows the component in its place, and what the page asks for in it. */
   mount({ parentElement, base, root, setTriggerValue }, page) {
     this.base = base;
+    this.arriving = !setTriggerValue;
     const before = this.state.page;
     this.change(states.mounted(this.state, page));
     const moved = place(this.root, parentElement, page);
@@ -124,7 +126,7 @@ export class Bench {
     this.timeline.update();
     this.channel.mount({ root, setTriggerValue }, page);
     const { picture } = this.channel;
-    if (picture && picture !== this.state.picture) this.take(picture, false);
+    if (picture && (picture !== this.state.picture || !this.Plotly)) this.take(picture, false);
     else if (moved && picture) this.retheme();
     this.changed();
   }
@@ -163,12 +165,14 @@ export class Bench {
   /** The first time: lets the browser show what there is, loads Plotly, then draws the charts. */
   async boot() {
     this.narrow = this.root.clientWidth < NARROW;
+    if (this.arriving) return; // running Plotly would hold up the page for a second
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     const Plotly = await loadPlotly(new URL(this.state.page.plotly, new URL(`${this.base}/`, location.href)).href);
     if (this.Plotly) return;
     this.Plotly = Plotly;
     await this.panels.repaint();
     this.loss.update({ newKey: true, newPicture: true });
+    if (this.state.due !== null) this.change({ due: performance.now() }); // only now the page stands
     this.root.dataset.charts = "ready";
   }
 

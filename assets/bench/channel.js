@@ -33,6 +33,7 @@ export class Channel {
     this.fetch = fetch;
     this.root = ""; // the address below which the server answers
     this.tell = null; // hands a message to the page's script
+    this.untellable = null; // what it is to be told as soon as there is one
     this.page = null; // what the page asked for last: {link, take}
     this.told = []; // links that the page was told and has not asked for since
     this.run = null; // the run that is followed: {link, take, go}
@@ -67,6 +68,7 @@ export class Channel {
   mount({ root, setTriggerValue }, { link, take, channel }) {
     this.root = `${root ?? ""}${channel}/`;
     this.tell = setTriggerValue ?? this.tell;
+    if (this.untellable && this.tell) this.say(this.untellable);
     const heard = this.told.indexOf(link);
     this.told.splice(0, heard + 1);
     if (heard >= 0) this.heard();
@@ -228,8 +230,14 @@ export class Channel {
     this.told.push(link);
     this.heard();
     this.echo = setTimeout(() => this.heard(), ECHO);
-    this.tell?.("settled", { link, seq: this.seq });
+    this.say({ link, seq: this.seq });
     this.follow({ ...this.run, link, go: false });
+  }
+
+  /** Tells the page's script; later, if there is none yet. */
+  say(settled) {
+    this.untellable = this.tell ? null : settled;
+    this.tell?.("settled", settled);
   }
 
   /** Asks what other batches would say at these records, one of each lane. */

@@ -51,11 +51,6 @@ export function fresh(canvas, width, height) {
   return context;
 }
 
-/** Fetches a script without running it. */
-export function fetchEarly(address) {
-  document.head.append(h("link", { rel: "preload", as: "script", href: address }));
-}
-
 const page = /** @type {any} */ (globalThis); // where Plotly puts itself
 let plotly = null; // the promise of it
 

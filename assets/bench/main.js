@@ -1,7 +1,7 @@
 /** Where Streamlit enters: one bench a browser tab, shown in whatever place the page has for it. */
 
 import { Bench } from "./bench.js";
-import { loadStyle } from "./dom.js";
+import { h, loadStyle } from "./dom.js";
 import { ownerOf } from "./owner.js";
 import { unpack } from "./payload.js";
 
@@ -15,6 +15,7 @@ function tabStorage() {
 }
 
 let bench = null; // it outlives the page that it is shown on, and goes on listening
+let arrival = null; // where it stands until Streamlit has a place for it
 
 /** Shows the component; called again whenever the page was drawn. */
 export async function render(component) {
@@ -22,4 +23,30 @@ export async function render(component) {
   await Promise.all(["bench.css", "panels/panels.css"].map((file) => loadStyle(`${component.base}/${file}`)));
   bench ??= new Bench(ownerOf(tabStorage(), window));
   bench.mount(component, unpack(component.data).header);
+  leave();
+}
+
+/**
+ * Shows the bench before Streamlit's page stands: where that will have it, and until the visitor goes elsewhere.
+ *
+ * @param place what the page is below, and where these files lie: {base, root}.
+ * @param page what the document says of the page.
+ */
+export function arrive(place, page) {
+  if (bench) return; // Streamlit was faster
+  const kind = page.embed ? "mb-arrival mb-embedded" : "mb-arrival";
+  arrival = h("div", { class: kind }, h("div", {}));
+  document.body.append(arrival);
+  bench = new Bench(ownerOf(tabStorage(), window));
+  bench.mount({ ...place, parentElement: arrival.firstChild, setTriggerValue: null }, page);
+  const { pathname } = location;
+  const gone = setInterval(() => {
+    if (location.pathname !== pathname) leave();
+    if (!arrival) clearInterval(gone);
+  }, 100);
+}
+
+function leave() {
+  arrival?.remove();
+  arrival = null;
 }

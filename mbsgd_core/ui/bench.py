@@ -10,19 +10,21 @@ from typing import Any
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures.payload import VERSION, pack
-from mbsgd_core.ui import channel, files, frame, live, presets, session, tiles
+from mbsgd_core.figures.payload import pack
+from mbsgd_core.ui import files, frame, live, session, tiles
 from mbsgd_core.ui.bench_details import below
-from mbsgd_core.ui.preload import preload
+from mbsgd_core.ui.page_header import page_header
 from mbsgd_core.ui.sidebar import sidebar
 from mbsgd_core.ui.singletons import runner
 
 KEY = "bench"
-_LOADER = """
-export default function (component) {
-  import(base + "/main.js").then(bench => bench.render({ ...component, base, root }));
-}
+# The app may be hosted below another path: that is found from where Streamlit's own entry script came from.
+_LOADER = f"""
+const root = document.querySelector('script[type="module"][src*="static/js/"]').src.split("static/js/")[0];
+const base = root + "{files.BASE}/bench";
+export default function (component) {{
+  import(base + "/main.js").then(bench => bench.render({{ ...component, base, root }}));
+}}
 """
 
 
@@ -39,43 +41,29 @@ def main() -> None:
     if st.session_state.pop("suggest", False):
         session.put(live.suggested(session.current(), runner(), st.session_state["owner"]))
     experiment = session.current()
-    link = share.to_query(experiment)
-    session.write_link(link)
-    _mount(_header(experiment, link), on_settled=_on_settled)
+    state = st.session_state
+    header = page_header(
+        experiment,
+        take=state["take"],
+        view=state["view"],
+        embed=frame.embedded(),
+        clock=state["clock"],
+        theme=st.context.theme.type,
+    )
+    session.write_link(header["link"])
+    _mount(header, on_settled=_on_settled)
     below(experiment)
     frame.end()
 
 
 @st.cache_resource(show_spinner=False)
 def _component() -> Any:
-    return st.components.v2.component("mbsgd_bench", js=preload() + _LOADER, isolate_styles=False)
+    return st.components.v2.component("mbsgd_bench", js=_LOADER, isolate_styles=False)
 
 
 def _mount(header: dict[str, Any], **events: Callable[[], None]) -> None:
     handlers = {f"{name}_change": handler for name, handler in events.items()}
     _component()(key=KEY, data=pack(header, {}), **handlers)
-
-
-def _header(experiment: Experiment, link: str) -> dict[str, Any]:
-    """What the page knows: the experiment in hand, the lesson that it is, how it is to be shown."""
-    state = st.session_state
-    lesson = presets.like(state["experiment"])
-    told = ("title", "lesson", "look_for", "question")
-    return {
-        "version": VERSION,
-        "kind": "page",
-        "link": link,
-        "take": state["take"],
-        "clock": state["clock"],
-        "view": state.get("view"),
-        "theme": st.context.theme.type,
-        "embed": frame.embedded(),
-        "plotly": files.PLOTLY,
-        "channel": channel.PATH,
-        "autoplay": True,
-        "lesson": None if lesson is None else {name: lesson.get(name) for name in told},
-        "summary": experiment.problem.summary,
-    }
 
 
 def _on_settled() -> None:

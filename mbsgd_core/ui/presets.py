@@ -14,6 +14,7 @@ FOLDER = ROOT / "assets" / "presets"
 _GROUND = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 122 52"><rect width="122" height="52" fill="#00224e"/></svg>'
 )
+CLOCK = "epochs"  # of what is no lesson
 OTHERS = "More lessons"  # the chapter of those that name none
 
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 
 from mbsgd_core import share
 from mbsgd_core.jobs import compiling, slots
-from mbsgd_core.ui import aliases, channel, files, presets
+from mbsgd_core.ui import aliases, channel, documents, files, presets
 from mbsgd_core.ui.singletons import runner
 
 STARTING = 20.0  # seconds
@@ -53,5 +53,5 @@ def _warm() -> None:
 
 
 def routes() -> list[BaseRoute]:
-    """The addresses that are not pages."""
-    return [*aliases.routes(), *channel.routes(), *files.mounts()]
+    """The addresses that are not Streamlit's."""
+    return [*documents.routes(), *aliases.routes(), *channel.routes(), *files.routes()]

@@ -49,15 +49,14 @@ def current() -> Experiment:
 
 
 def replace(experiment: Experiment, wanted: dict[str, Any] | None = None) -> None:
-    """Put another experiment in hand; if it is a lesson, with the sentence and the clock that go with it.
+    """Put another experiment in hand; if it is a lesson, with its clock.
 
     Args:
         wanted: how it is to be shown, as a link says it (see view.py).
     """
     state, values = st.session_state, experiment.model_dump(mode="json")
-    lesson = presets.like(values) or {"look_for": "", "clock": "epochs", "name": None}
+    lesson = presets.like(values) or {"clock": presets.CLOCK, "name": None}
     state[_KEY] = values
-    state["look_for"] = lesson["look_for"]
     state["clock"] = lesson["clock"]
     state["preset"] = lesson["name"]
     state["view"] = wanted
@@ -76,7 +75,6 @@ def reset() -> None:
 def put(experiment: Experiment) -> None:
     """Go on with a changed experiment; neither lesson nor view of the one that it came from speak for it."""
     st.session_state[_KEY] = experiment.model_dump(mode="json")
-    st.session_state["look_for"] = ""
     st.session_state["preset"] = None
     st.session_state["view"] = None
 

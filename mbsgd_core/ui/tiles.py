@@ -9,7 +9,6 @@ import streamlit as st
 from mbsgd_core.experiment import problems
 from mbsgd_core.ui import presets, session
 from mbsgd_core.ui.frame import ROOT
-from mbsgd_core.ui.preload import preload
 
 PICTURES = ROOT / "assets" / "problems"  # drawn by tools/make_tiles.py
 
@@ -51,7 +50,7 @@ button:focus-visible {outline: 2px solid var(--st-primary-color); outline-offset
 @st.cache_resource(show_spinner=False)
 def _component() -> Any:
     html = '<div class="row" role="group"></div>'
-    return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=preload() + _JS)
+    return st.components.v2.component("mbsgd_tiles", html=html, css=_CSS, js=_JS)
 
 
 def _draw(

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import frame
-from tests.browser._bench import ROOT, WAIT, button, visit
+from tests.browser._bench import ROOT, WAIT, button, drag, link, rests, said, visit
 from tests.contract.test_frozen_links import LINKS
 
 BENCH, LEARN = frame.pages()
@@ -92,12 +92,51 @@ def test_an_address_of_the_first_version_leads_to_what_it_meant(page: Page, app:
     if link["experiment"] is None:
         expect(page.get_by_role("heading", level=1)).to_have_text(LEARN, timeout=WAIT)
         return
-    page.wait_for_function(f"document.querySelector('{ROOT}')?.dataset.link", timeout=WAIT)
+    page.wait_for_function(
+        f"""() => {{
+          const told = document.querySelector("{ROOT}")?.dataset.link, here = new URLSearchParams(location.search);
+          return told && [...new URLSearchParams(told)].every(([key, text]) => here.get(key) === text);
+        }}""",
+        timeout=WAIT,
+    )
     shown, notices = share.from_query(page.locator(ROOT).get_attribute("data-link") or "")
     assert shown == Experiment.model_validate(link["experiment"]) and not notices
     here = dict(parse_qsl(urlsplit(page.url).query, keep_blank_values=True))
     assert urlsplit(page.url).path == "/"
     assert share.from_query(here, page=True) == (shown, [])
+
+
+def test_the_bench_does_not_wait_for_streamlit(page: Page, app: str):
+    """It is drawn and dragged while Streamlit's own scripts are on their way, and the page takes it up as it is."""
+    held: list[Route] = []
+    page.route("**/static/js/index.*.js", lambda route: held.append(route))
+    page.goto(app, wait_until="commit")
+    said(page, "painted", "value !== '-1'")
+    drag(page, "Momentum of Mini-batch", 0.5)
+    said(page, "link", "/momentum=0\\.[345]/.test(value)")
+    rests(page)
+    before = link(page)
+    for route in held:
+        route.continue_()
+    there(page, BENCH)
+    said(page, "charts", "value === 'ready'")
+    rests(page)
+    assert link(page) == before and not page.locator(".mb-arrival").count()
+
+
+def test_a_page_that_is_left_before_it_stands_takes_the_bench_with_it(page: Page, app: str):
+    page.goto(f"{app}/{LEARN}")
+    there(page, LEARN)
+    assert not page.locator(ROOT).count()
+    held: list[Route] = []
+    page.route("**/static/js/index.*.js", lambda route: held.append(route))
+    page.goto(app, wait_until="commit")
+    said(page, "painted", "value !== '-1'")
+    page.evaluate(f"history.pushState(null, '', '{LEARN}')")
+    expect(page.locator(".mb-arrival")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    there(page, LEARN)
 
 
 def test_nothing_is_asked_of_another_host(page: Page, app: str):

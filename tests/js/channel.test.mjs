@@ -324,3 +324,24 @@ test("a reload keeps the owner, a duplicated tab gets another", () => {
   assert.equal(ownerOf(own, tab()), owner);
   assert.match(ownerOf(null, tab()), /^[0-9a-f]{32}$/);
 });
+
+test("a hand that came to rest before the page stood is told to it as soon as it stands", async () => {
+  const scene = new Scene();
+  const { setTriggerValue } = scene.component;
+  scene.component.setTriggerValue = null;
+  await scene.settle("a");
+  scene.channel.edit("rate", { edits: [] });
+  scene.last.answer(framed(run("b", "done")));
+  scene.last.end();
+  await breathe();
+  mock.timers.tick(250);
+  scene.last.answer(framed(run("b", "done")));
+  scene.last.end();
+  await breathe();
+  const asked = scene.asked.length;
+  scene.component.setTriggerValue = setTriggerValue;
+  for (const link of ["a", "a", "b"]) scene.channel.mount(scene.component, { link, take: 0, channel: "lab" });
+  assert.deepEqual(scene.told.map(([name, { link }]) => [name, link]), [["settled", "b"]]);
+  assert.equal(scene.asked.length, asked);
+  assert.equal(scene.channel.picture.header.link, "b");
+});
