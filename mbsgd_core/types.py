@@ -5,7 +5,7 @@ C cells of a sweep, X and Y its axes.
 """
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -48,12 +48,13 @@ class Outcome(NamedTuple):
     diverged_at: np.ndarray  # int64: the first bad update, -1 where there is none
 
 
-CLOCKS = ("updates", "samples", "epochs", "seconds")
+Clock = Literal["updates", "samples", "epochs", "seconds"]
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 
 class ViewBudget(NamedTuple):
     """How much of a run a moving picture takes in: about `most` records of a lane, and one of them closely."""
 
     most: int
-    clock: str = "updates"  # one of CLOCKS
+    clock: Clock = "updates"
     time: float = math.inf  # by this clock; the cursor is at the last record that is not later

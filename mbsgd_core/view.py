@@ -11,13 +11,11 @@ from typing import Any, Literal
 
 from mbsgd_core.errors import Notice
 from mbsgd_core.knobs import Flag, Item, Real, knob, limits_of, page_of
+from mbsgd_core.results.header import Box, Curve, Panel
 from mbsgd_core.texts import fit, parse, shown
+from mbsgd_core.types import Clock
 
 VIEW = "view."  # begins every parameter
-Clock = Literal["updates", "samples", "epochs", "seconds"]
-Panel = Literal["path", "fit", "boundary", "images", "confusion", "filters", "numbers"]
-Curve = Literal["loss", "test_loss", "test_accuracy"]
-Box = Literal["differences", "known", "landscape", "instruments", "data", "units", "reading"]
 
 
 class ViewSettings(Item):

@@ -30,8 +30,8 @@ async function copy(words) {
 }
 
 /** The address that brings back what is seen now. */
-function address({ header, state: { clock, at, end, view } }) {
-  const seen = viewQuery(view, clock, end ? at / end : 1);
+function address({ header, state: { page, clock, at, end, view } }) {
+  const seen = viewQuery(view, clock, end ? at / end : 1, page.box);
   return `${location.origin}${location.pathname}?${header.link}&${seen}`;
 }
 

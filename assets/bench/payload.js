@@ -125,7 +125,7 @@ export function batchAt(lane, k) {
 /**
  * A payload with what the browser has already; null where that is gone.
  *
- * @param payload what came: its header's `memory_cache` names the arrays that did not travel.
+ * @param payload what came: its header's `kept` names the arrays that did not travel.
  * @param before the payload that was shown when it was asked for.
  */
 export function completed(payload, before) {

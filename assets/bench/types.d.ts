@@ -8,14 +8,6 @@ export interface Lesson {
   question: string | null;
 }
 
-/** Where an array lies in a payload, counted from the end of the header. */
-export interface PackedArray {
-  name: string;
-  shape: number[];
-  dtype: "float32" | "uint32" | "uint8";
-  offset: number;
-}
-
 /** What the page gives the bench when it is mounted: no results. */
 export interface PageHeader {
   version: number;
@@ -31,7 +23,7 @@ export interface PageHeader {
   autoplay: boolean;
   lesson: Lesson | null;
   summary: string;
-  arrays: PackedArray[];
+  box: "differences" | "known" | "landscape" | "instruments" | "data" | "units" | "reading" | null;
 }
 
 /** How far a run is; times in seconds. */
@@ -167,6 +159,14 @@ export interface Column {
   key: string;
   label: string;
   title: string;
+}
+
+/** Where an array lies in a payload, counted from the end of the header. */
+export interface PackedArray {
+  name: string;
+  shape: number[];
+  dtype: "float32" | "uint32" | "uint8";
+  offset: number;
 }
 
 /** A run as far as it has come. */

@@ -42,11 +42,13 @@ export function viewFrom(asked) {
  * @param view as viewFrom makes it.
  * @param clock what the time axis counts.
  * @param share of the run at which the cursor is, 0 ... 1; at the end nothing is said.
+ * @param {string | null} box the open one below the bench.
  * @returns {string} "view.clock=seconds&view.at=0.4"
  */
-export function viewQuery(view, clock, share) {
+export function viewQuery(view, clock, share, box = null) {
   const said = [["clock", clock]];
   if (share < 1) said.push(["at", Number(share.toFixed(4))]);
+  if (box) said.push(["box", box]);
   for (const [name, begins] of Object.entries(FRESH)) {
     const value = view[name];
     if (value !== begins && value !== null) said.push([name, Array.isArray(value) ? value.join(",") : value]);

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from mbsgd_core.results.verdict import BadgeName, Column, Headline, Remedy
+from mbsgd_core.types import Clock
 
-Clock = Literal["updates", "samples", "epochs", "seconds"]
 Panel = Literal["path", "fit", "boundary", "images", "confusion", "filters", "numbers"]
 Curve = Literal["loss", "test_loss", "test_accuracy"]
+Box = Literal["differences", "known", "landscape", "instruments", "data", "units", "reading"]  # below the bench
 
 
 class PackedArray(TypedDict):
@@ -48,7 +49,7 @@ class PageHeader(TypedDict):
     autoplay: bool
     lesson: Lesson | None
     summary: str
-    arrays: Sequence[PackedArray]
+    box: Box | None
 
 
 class Status(TypedDict):

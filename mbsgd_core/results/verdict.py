@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from mbsgd_core.format import setting
+from mbsgd_core.types import Clock
 
 BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "running"]
 
@@ -113,8 +114,8 @@ class Column(NamedTuple):
 class Verdict(NamedTuple):
     """All that is said of lanes beside each other."""
 
-    ranking: Mapping[str, Sequence[int]]  # clock to lanes, best first
-    headline: Mapping[str, Headline]  # of each clock
+    ranking: Mapping[Clock, Sequence[int]]  # lanes, best first
+    headline: Mapping[Clock, Headline]
     columns: Sequence[Column]
     cells: Sequence[Mapping[str, str]]  # of each lane: a text for every column's key
     best: Mapping[str, int | None]  # the one lane that is best in a column

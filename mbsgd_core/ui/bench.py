@@ -5,12 +5,13 @@ the script one thing: the link of the experiment at which a hand has come to res
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
 from mbsgd_core import share
 from mbsgd_core.figures.payload import pack
+from mbsgd_core.results.header import Box, PageHeader
 from mbsgd_core.ui import files, frame, live, session, tiles
 from mbsgd_core.ui.bench_details import below
 from mbsgd_core.ui.page_header import page_header
@@ -49,6 +50,7 @@ def main() -> None:
         embed=frame.embedded(),
         clock=state["clock"],
         theme=st.context.theme.type,
+        box=next((name for name in get_args(Box) if state.get(f"box/{name}")), None),
     )
     session.write_link(header["link"])
     _mount(header, on_settled=_on_settled)
@@ -61,7 +63,7 @@ def _component() -> Any:
     return st.components.v2.component("mbsgd_bench", js=_LOADER, isolate_styles=False)
 
 
-def _mount(header: dict[str, Any], **events: Callable[[], None]) -> None:
+def _mount(header: PageHeader, **events: Callable[[], None]) -> None:
     handlers = {f"{name}_change": handler for name, handler in events.items()}
     _component()(key=KEY, data=pack(header, {}), **handlers)
 

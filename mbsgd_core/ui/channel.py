@@ -166,13 +166,15 @@ async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
     _open.add(told)
     try:
         shown: tuple[object, ...] = ()
+        sent: dict[str, Any] | None = None  # the newest report that the browser has
         while not _closing.is_set():
             changed.clear()
             over, result, state = job.over, job.result, job.state
             stamp = (id(result and result.report), state, over or round(job.progress, 2))
             if stamp != shown and (result is not None or over):
                 shown = stamp
-                yield await run_in_threadpool(_next, question, job)
+                payload, sent = await run_in_threadpool(_next, question, job, sent)
+                yield payload
             if over:
                 return
             await asyncio.sleep(PAUSE)
@@ -185,10 +187,11 @@ async def _follow(question: Question, job: Job) -> AsyncIterator[bytes]:
         job.leave(told)
 
 
-def _next(question: Question, job: Job) -> bytes:
+def _next(question: Question, job: Job, sent: dict[str, Any] | None) -> tuple[bytes, dict[str, Any] | None]:
+    """A message, and the report that the browser has then; what is still right of the last one does not travel."""
     result: RunProgress | None = job.result
     if result is None:
-        return _framed(_failed(question, job))
+        return _framed(_failed(question, job)), None
     if job.resting and not holds(result.report, question.view):  # nobody else draws for a run that rests
         from mbsgd_core.jobs import tasks
 
@@ -196,10 +199,18 @@ def _next(question: Question, job: Job) -> bytes:
         with suppress(JobError):  # overtaken by a newer question, or the server is busy: what is known is shown
             result = result._replace(report=runner().ask(question.owner, tasks.report, *args).answer(LONGEST))
             job.tell(result=result)
-    return _framed(_payload(question, job, result, ()))
+    return _framed(_payload(question, job, result, _same(sent, result.report))), result.report
 
 
-def _payload(question: Question, job: Job, result: RunProgress, kept: "set[str] | tuple[()]") -> bytes:
+def _same(sent: dict[str, Any] | None, report: dict[str, Any]) -> set[str]:
+    """The arrays of a report that are those of an earlier one of the same run."""
+    if sent is None:
+        return set()
+    fixed = _fixed(report) if sent["key"] == report["key"] else set()
+    return {name for name, values in report["arrays"].items() if name in fixed or sent["arrays"].get(name) is values}
+
+
+def _payload(question: Question, job: Job, result: RunProgress, kept: set[str]) -> bytes:
     experiment, samples = question.experiment, question.experiment.problem.sample_count
     state = {"cancelled": "failed"}.get(job.state, job.state)
     if question.changes and not job.over:  # it rests behind its first picture, which nobody asked for
@@ -244,12 +255,16 @@ def _kept(question: Question, report: dict[str, Any]) -> set[str]:
     """The arrays that a change leaves as they are: surface and data of one key, and the batches of an equal sampler."""
     if question.key != f"{report['key']}-{question.take}":
         return set()
-    names = {"data/x", "data/y", *(name for name in report["arrays"] if name.startswith("scene/"))}
-    if not report["problem"].get("projection"):  # else the plane follows the paths
-        names |= {"z", "xs", "ys"}
+    names = _fixed(report)
     pairs = enumerate(zip(question.before.lanes, question.experiment.lanes, strict=True))
     names |= {f"lane{i}/batch" for i, (old, new) in pairs if old.sampler == new.sampler}
     return names & set(report["arrays"])
+
+
+def _fixed(report: dict[str, Any]) -> set[str]:
+    """The names of what all reports of one key have alike: the surface and the data."""
+    names = {"data/x", "data/y", *(name for name in report["arrays"] if name.startswith("scene/"))}
+    return names if report["problem"].get("projection") else names | {"z", "xs", "ys"}  # else the plane follows paths
 
 
 def _framed(payload: bytes) -> bytes:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from streamlit.file_util import get_static_dir
 
 from mbsgd_core import share, view
+from mbsgd_core.results.header import PageHeader
 from mbsgd_core.ui import files, frame, presets
 from mbsgd_core.ui.page_header import page_header
 
@@ -46,7 +46,7 @@ async def _other(request: Request) -> Response:
     return _document(_links("prefetch", (*files.STYLES, *files.MODULES)))
 
 
-def arrival(given: Mapping[str, str]) -> dict[str, Any]:
+def arrival(given: Mapping[str, str]) -> PageHeader:
     """What the bench is told by its document: the page of a visitor who has just come.
 
     Args:

@@ -1,10 +1,13 @@
 """What a bench is told of its page (floor 6): the experiment in hand, its lesson, how it is to be shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import VERSION
+from mbsgd_core.results.header import Box, Lesson, PageHeader
+from mbsgd_core.types import Clock
 from mbsgd_core.ui import channel, files, presets
 
 
@@ -12,11 +15,12 @@ def page_header(
     experiment: Experiment,
     *,
     take: int,
-    view: dict[str, Any] | None,
+    view: Mapping[str, Any] | None,
     embed: bool,
-    clock: str | None = None,
+    clock: Clock | None = None,
     theme: str | None = None,
-) -> dict[str, Any]:
+    box: Box | None = None,
+) -> PageHeader:
     """The header, plain values.
 
     Args:
@@ -26,9 +30,9 @@ def page_header(
         embed: whether the page sits in another.
         clock: what the time axis counts; None: as the lesson has it.
         theme: "light" | "dark"; None: as the visitor's system has it.
+        box: the one below the bench that is open, if any.
     """
     lesson = presets.like(experiment.model_dump(mode="json"))
-    told = ("title", "lesson", "look_for", "question")
     return {
         "version": VERSION,
         "kind": "page",
@@ -41,6 +45,12 @@ def page_header(
         "plotly": files.PLOTLY,
         "channel": channel.PATH,
         "autoplay": True,
-        "lesson": None if lesson is None else {name: lesson.get(name) for name in told},
+        "lesson": None if lesson is None else _lesson(lesson),
         "summary": experiment.problem.summary,
+        "box": box,
     }
+
+
+def _lesson(preset: Mapping[str, Any]) -> Lesson:
+    title, story, hint = (str(preset[name]) for name in ("title", "lesson", "look_for"))
+    return Lesson(title=title, lesson=story, look_for=hint, question=preset.get("question"))

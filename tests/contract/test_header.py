@@ -86,14 +86,12 @@ def test_an_answer_about_the_cursor_travels_as_declared():
     assert complaints({"lanes": [*lanes, None]}, CursorAnswer) == []
 
 
-def test_a_page_travels_as_declared(monkeypatch):
-    from mbsgd_core.ui import bench
+def test_a_page_travels_as_declared():
+    from mbsgd_core.ui.page_header import page_header
 
     e = Experiment.model_validate(json.loads((PRESETS / "01_three_methods.json").read_text())["experiment"])
-    state = {"experiment": e.model_dump(mode="json"), "take": 1, "clock": "epochs", "page": "Compare"}
-    monkeypatch.setattr(bench.st, "session_state", state)
-    header = bench._header(e, "v=1")
-    assert complaints({**header, "arrays": []}, PageHeader) == []
+    header = page_header(e, take=1, view={"clock": "seconds"}, embed=False, box="known")
+    assert complaints(header, PageHeader) == []
 
 
 def test_a_wrong_header_is_noticed():

@@ -106,6 +106,7 @@ test("only an answer about the records that are shown is shown", () => {
 
 test("a view travels in the link and comes back; what is as it begins is not said", () => {
   assert.equal(viewQuery(FRESH, "updates", 1), "view.clock=updates");
+  assert.equal(viewQuery(FRESH, "updates", 1, "known"), "view.clock=updates&view.box=known");
   const view = { ...FRESH, panels: ["path", "fit"], log_y: false, tab: "cursor", speed: 2 };
   const query = viewQuery(view, "seconds", 0.4);
   assert.equal(query, "view.clock=seconds&view.at=0.4&view.panels=path,fit&view.log_y=false&view.tab=cursor&view.speed=2");

@@ -151,6 +151,17 @@ def test_panels_asked_for_while_it_runs_are_in_a_later_picture(bench, endless):
         pytest.fail("it never came")
 
 
+def test_what_is_still_right_does_not_travel_again(bench, endless):
+    pictures = (message for message in bench.run(endless, go=True) if message is not None)
+    header, had = next(pictures)
+    assert header["kept"] == []
+    for _ in range(3):
+        header, arrays = next(pictures)
+        kept = set(header["kept"])
+        assert {name for name in had if name.startswith("scene/")} <= kept <= set(had) and not kept & set(arrays)
+        had = {name: had[name] for name in kept} | arrays
+
+
 def test_a_quiet_stream_shows_that_somebody_is_there(bench, endless, monkeypatch):
     monkeypatch.setattr(channel, "HEARTBEAT", 0.05)
     stream = iter(bench.run(endless))
