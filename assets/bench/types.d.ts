@@ -105,7 +105,7 @@ export interface Remedy {
 
 /** What became of a lane, why, and what to try. */
 export interface BadgeHeader {
-  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "running";
+  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "unfinished";
   why: string;
   try: Remedy | null;
 }

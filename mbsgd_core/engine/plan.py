@@ -145,9 +145,11 @@ def device_of(experiment: Experiment) -> str:
         raise ExperimentError('device: given "cuda", but this machine has no CUDA GPU; use "auto" or "cpu"')
     if experiment.device != "auto":
         return experiment.device
+    if not has_gpu:
+        return "cpu"
     # Below about a million numbers a batch, launching kernels costs more than computing on the CPU.
     large = experiment.problem.sample_count * experiment.problem.parameter_count * experiment.runs > 10_000_000
-    return "cuda" if has_gpu and large else "cpu"
+    return "cuda" if large else "cpu"
 
 
 @derived_cache(most=64)

@@ -84,7 +84,7 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         fell = f"The loss falls and does not slow down, from {number(end.first)} to {number(end.last)}"
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
     if made < planned:
-        return Badge("running", f"{count(made)} of {count(planned)} updates are made.")
+        return Badge("unfinished", f"{count(made)} of {count(planned)} updates are made.")
     if end.kind == "swinging":
         return _swinging(about, end)
     if end.kind == "falling":

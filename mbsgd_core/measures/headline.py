@@ -140,7 +140,7 @@ def _why(clock: str, rows: Sequence[Row], order: Sequence[int]) -> str:
 
 def _nobody(rows: Sequence[Row], order: Sequence[int]) -> Headline:
     names = {rows[i].diagnosis.badge.name for i in order}
-    common = names.pop() if len(names) == 1 and not names & {"running", "settled"} else ""
+    common = names.pop() if len(names) == 1 and not names & {"unfinished", "settled"} else ""
     lowest, remedy = number(rows[order[0]].final_loss), _shared_remedy(rows, order)
     if len(order) == 1:
         misses = "has not reached the target yet" if _running(rows, order) else "does not reach the target"
@@ -222,4 +222,4 @@ def _final(row: Row) -> float:
 
 
 def _running(rows: Sequence[Row], order: Sequence[int]) -> bool:
-    return any(rows[i].diagnosis.badge.name == "running" for i in order)
+    return any(rows[i].diagnosis.badge.name == "unfinished" for i in order)

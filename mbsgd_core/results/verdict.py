@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from mbsgd_core.format import setting
 from mbsgd_core.types import Clock
 
-BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "running"]
+BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "unfinished"]
 
 
 class Remedy(NamedTuple):

@@ -21,6 +21,8 @@ from mbsgd_core.results.header import PageHeader
 from mbsgd_core.ui import files, frame, presets
 from mbsgd_core.ui.page_header import page_header
 
+# Below which address Streamlit finds its server: else it asks first below the page's own, and is answered with errors.
+_SERVER = '<script>window.__streamlit = {BACKEND_BASE_URL: new URL("./", location.href).href}</script>'
 FIRST_TAKE = 1  # the number of what a session shows first: the page that Streamlit draws then is no news
 
 
@@ -43,7 +45,7 @@ async def _home(request: Request) -> Response:
 
 
 async def _other(request: Request) -> Response:
-    return _document(_links("prefetch", (*files.STYLES, *files.MODULES)))
+    return _document([_SERVER, *_links("prefetch", (*files.STYLES, *files.MODULES))])
 
 
 def arrival(given: Mapping[str, str]) -> PageHeader:

@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import TimeoutError as TooLate
 
 from mbsgd_core.ui import frame
@@ -28,7 +28,7 @@ def first_visit(browser: Browser, app: str, name: str) -> tuple[float, list[str]
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda told: None if _is_harmless(told, name) else wrong.append(f"console: {told.text}"))
+    page.on("console", lambda told: wrong.append(f"console: {told.text}") if told.type == "error" else None)
     begun = time.perf_counter()
     try:
         page.goto(app if name == frame.HOME else f"{app}/{name}")
@@ -49,11 +49,6 @@ def _seen(page: Page) -> str:
         return page.locator("[data-testid=stMain]").inner_text(timeout=5000)[:200]
     except TooLate:
         return "a white page"
-
-
-def _is_harmless(told: ConsoleMessage, name: str) -> bool:
-    """Not an error; or Streamlit, which looks for its server below a page's own address first, and then above it."""
-    return told.type != "error" or f"/{name}/_stcore/" in told.location["url"]
 
 
 def _stands(page: Page, name: str) -> None:

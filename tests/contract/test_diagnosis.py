@@ -75,7 +75,7 @@ def test_a_badge_its_reason_and_its_remedy(e, name, parts, then):
 def test_a_lane_on_its_way_runs():
     e = experiment(PLAIN, 0.01, epochs=400)
     half = run(experiment(PLAIN, 0.01, epochs=200))
-    assert judged(e, half).badge == ("running", "200 of 400 updates are made.", None)
+    assert judged(e, half).badge == ("unfinished", "200 of 400 updates are made.", None)
     lost = run(experiment(PLAIN, 0.3, epochs=399))
     assert judged(e, lost).badge.name == "diverged"
 

@@ -77,7 +77,7 @@ def test_ties_are_called_ties_and_who_misses_it_is_named(costs, text, winner):
 
 
 def test_a_run_on_its_way_says_yet():
-    running = Diagnosis(Badge("running", "It runs."), None, 0.1, None)
+    running = Diagnosis(Badge("unfinished", "It runs."), None, 0.1, None)
     rows = [
         lane("BGD", None, 0.7, badge=running),
         lane("SGD", 2.0, badge=running),
@@ -147,7 +147,7 @@ def test_accuracy_counts_first_and_updates_are_told_where_they_differ():
             "SGD is ahead by test accuracy: 100 %, Mini-batch 97.5 %, BGD 92.5 %. BGD made 20 updates, SGD 3,200.",
             1)  # fmt: skip
         assert verdict.ranking(clock, rows, False) == [1, 2, 0]
-    running = Diagnosis(Badge("running", "It runs."), None, 0.1, None)
+    running = Diagnosis(Badge("unfinished", "It runs."), None, 0.1, None)
     assert " so far: " in said("epochs", [row._replace(diagnosis=running) for row in rows], False).text
 
 

@@ -74,6 +74,8 @@ test("two panels side by side are one choice, every panel alone another", () => 
   assert.deepEqual(choices(["path"], ["path"]), [["path"]]);
   assert.deepEqual(choices(["path", "fit"], ["path", "fit"]), [["path", "fit"], ["path"], ["fit"]]);
   assert.deepEqual(choices(["images", "nonsense"], ["images"]), [["images"]]);
+  const asked = choices(["images", "confusion"], ["images"], ["confusion", "images", "nonsense"]);
+  assert.deepEqual(asked, [["images", "confusion"], ["images"], ["confusion"]]);
 });
 
 test("lanes share a panel in the overlay where they can; the fit beside each lane's own panel is all lanes'", () => {

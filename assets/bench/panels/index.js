@@ -30,15 +30,18 @@ const KINDS = {
 };
 
 /**
- * What the switch offers, each a list of panels: the two that stand side by side at first, then every panel alone.
+ * What the switch offers, each a list of panels: those that stand side by side at first, or that a link puts so, then
+ * every panel alone.
  *
  * @param {string[]} offered The panels of this problem.
  * @param {string[]} first What is shown at first.
+ * @param {string[]} wanted What a link says.
  */
-export function choices(offered, first) {
-  const single = offered.filter((name) => name in KINDS).map((name) => [name]);
-  const pair = first.filter((name) => offered.includes(name));
-  return pair.length > 1 ? [pair, ...single] : single;
+export function choices(offered, first, wanted = []) {
+  const known = offered.filter((name) => name in KINDS);
+  const [pair, other] = [first, wanted].map((names) => known.filter((name) => names.includes(name)));
+  const together = [pair, String(other) === String(pair) ? [] : other].filter((names) => names.length > 1);
+  return [...together, ...known.map((name) => [name])];
 }
 
 /**
@@ -117,10 +120,13 @@ export function createPanels(bench) {
 
   /** The panels that are shown: what was chosen, where this problem offers it. */
   function shown() {
-    const { panels, default_panels: first } = bench.header;
-    const offered = choices(panels ?? [], first ?? []);
-    const wanted = JSON.stringify(bench.view.panels ?? first ?? []);
-    return offered.find((choice) => JSON.stringify(choice) === wanted) ?? offered[0] ?? [];
+    const wanted = [...(bench.view.panels ?? bench.header.default_panels ?? [])].sort();
+    const all = offered();
+    return all.find((choice) => String([...choice].sort()) === String(wanted)) ?? all[0] ?? [];
+  }
+
+  function offered() {
+    return choices(bench.header.panels ?? [], bench.header.default_panels ?? [], bench.view.panels ?? []);
   }
 
   function arrange(overlay) {
@@ -145,21 +151,21 @@ export function createPanels(bench) {
   }
 
   function showSwitch(now) {
-    const offered = choices(bench.header.panels ?? [], bench.header.default_panels ?? []);
-    panelSwitch.hidden = offered.length < 2;
+    const all = offered();
+    panelSwitch.hidden = all.length < 2;
     overlayButton.hidden = bench.lanes.length < 2;
     bar.hidden = panelSwitch.hidden && overlayButton.hidden;
     overlayButton.setAttribute("aria-pressed", String(overlaid()));
-    const options = JSON.stringify(offered);
+    const options = JSON.stringify(all);
     if (panelSwitch.dataset.options !== options) {
       panelSwitch.dataset.options = options;
       panelSwitch.replaceChildren(
-        ...offered.map((choice) =>
+        ...all.map((choice) =>
           option("mb-panel", choice.map((name) => KINDS[name].name).join(" + "), () => choose(choice)),
         ),
       );
     }
-    offered.forEach((choice, i) => (panelSwitch.children[i].firstChild.checked = String(choice) === String(now)));
+    all.forEach((choice, i) => (panelSwitch.children[i].firstChild.checked = String(choice) === String(now)));
   }
 
   /** A lane's region: its name, and how far it has come; in the overlay a row, with the switch that picks the lane. */
