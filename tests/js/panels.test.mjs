@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { batchAt, isFull } from "../../assets/bench/payload.js";
-import { extent, roomy } from "../../assets/bench/panels/axes.js";
+import { extent, roomy, steady } from "../../assets/bench/panels/axes.js";
 import { shade } from "../../assets/bench/panels/filters.js";
 import { fitPoints, reach, ticks } from "../../assets/bench/panels/fit.js";
 import { choices, columnsFor, groupsOf } from "../../assets/bench/panels/index.js";
@@ -145,4 +145,13 @@ test("as many draws as there are samples are a full batch only where each comes 
 test("weights are blue below zero and orange above", () => {
   assert.deepEqual(shade(0), [0, 114, 178]);
   assert.deepEqual(shade(255), [213, 94, 0]);
+});
+
+test("while a slider is dragged an axis stays as long as it suits", () => {
+  const axis = (low, high, more = {}) => ({ type: "log", tickformat: undefined, range: [low, high], ...more });
+  const shown = axis(-4, 0);
+  assert.equal(steady(axis(-3.5, -0.5), shown), shown);
+  for (const wanted of [axis(-4.5, 0), axis(-4, 0.1), axis(-1.5, 0), axis(-4, 0, { type: "linear" })])
+    assert.equal(steady(wanted, shown), wanted);
+  assert.equal(steady(shown, undefined), shown);
 });

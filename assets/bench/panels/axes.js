@@ -6,6 +6,7 @@ const MARGIN = { l: 48, r: 10, t: 6, b: 36 };
 const DIPS = 0.03; // share of a curve's lowest values that get no room of their own: lucky dips of a noisy lane
 const SAMPLE = 2000; // values of a curve that are sorted to find them
 const BURST = 1e4; // times the start: a curve that rises so far leaves through the top, whether it diverged or not
+const SUITS = 0.5; // share of an axis that the curves need
 const ROOM = { log: 100, linear: 2 }; // times the start that the axis then shows
 
 /** @typedef {Float64Array} Floats Or any other list of numbers. */
@@ -21,6 +22,14 @@ export function roomy([low, high], log) {
     return log ? [low - 0.5, high + 0.5] : [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
   const step = log ? (high - low < 2 ? 0.1 : 0.5) : 10 ** Math.floor(Math.log10(high - low)) / 2;
   return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+}
+
+/** The axis that is shown, while a slider is dragged and as long as it suits: Plotly takes long for another. */
+export function steady(wanted, shown) {
+  if (!shown || shown.type !== wanted.type || shown.tickformat !== wanted.tickformat) return wanted;
+  const [low, high] = wanted.range;
+  const [from, to] = shown.range;
+  return low >= from && high <= to && high - low >= SUITS * (to - from) ? shown : wanted;
 }
 
 /** The lowest value of a curve that is worth a place on the axis; its last one always is. */

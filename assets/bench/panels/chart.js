@@ -4,7 +4,7 @@ import { CLOCKS, span, times } from "../clock.js";
 import { fresh, h, sheet } from "../dom.js";
 import * as text from "../format.js";
 import { traceMarker } from "../theme.js";
-import { curveLayout } from "./axes.js";
+import { curveLayout, steady } from "./axes.js";
 import { drawCurves } from "./curves.js";
 import { follow } from "./follow.js";
 import { LINE, writeLabels } from "./labels.js";
@@ -87,7 +87,8 @@ export function createChart(bench, curve, choose) {
     if (!bench.lanes.length || !how) return;
     const end = Math.max(bench.end, ghost ? span(ghost.lanes, bench.clock) : 0);
     const target = curve === "loss" ? (bench.header.target?.loss ?? NaN) : NaN;
-    layout = curveLayout(bench, [...series, ...ghosts], { ...how, end, share, target });
+    const wanted = curveLayout(bench, [...series, ...ghosts], { ...how, end, share, target });
+    layout = bench.short ? { ...wanted, yaxis: steady(wanted.yaxis, layout?.yaxis) } : wanted;
     const stamp = JSON.stringify(layout);
     if (!bench.Plotly || stamp === shown || zoomed) {
       redraw();
@@ -139,8 +140,7 @@ export function createChart(bench, curve, choose) {
     box ??= [plot.clientWidth, plot.clientHeight];
     const size = box;
     if (!size[0] || !size[1]) {
-      // hidden for now
-      picture = box = null;
+      picture = box = null; // hidden for now
       return;
     }
     const { left, top, width, height, xaxis, yaxis } = axes(size);
@@ -273,7 +273,7 @@ export function createChart(bench, curve, choose) {
   }
 
   function update({ newKey }) {
-    if (newKey) zoomed = false;
+    zoomed &&= !newKey;
     collect();
     rescale();
   }
