@@ -67,16 +67,6 @@ def reading(sheet: Sheet, target: str | None, inputs: Sequence[str] | None, labe
     return Reading(Table(x, y, tuple(chosen), target, task, classes=tuple(map(harmless, classes))), tuple(notes))
 
 
-def is_numeric(cells: Sequence[str]) -> bool:
-    """Whether a column can be an input: numbers, or nothing.
-
-    Example:
-        >>> is_numeric(["1", "", "2e3"]), is_numeric(["1", "a"])
-        (True, False)
-    """
-    return all(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in cells)
-
-
 def _known(sheet: Sheet, name: str, field: str) -> str:
     if name not in sheet.names:
         near = difflib.get_close_matches(name[:60], sheet.names, 1)
