@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from mbsgd_core import share
 from mbsgd_core.errors import LabError
@@ -23,7 +23,7 @@ from mbsgd_core.ui.singletons import runner
 TRAIN = "train/01_three_on_moons"  # with what /Train began, and filled in what a link did not say
 
 
-def routes() -> list[BaseRoute]:
+def routes() -> list[Route]:
     """/Train, /Problems and /Lessons, with any query."""
     answers = {"Train": _train, "Problems": _problems, "Lessons": _lessons}
     return [

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from mbsgd_core import share
 from mbsgd_core.errors import ExperimentError, JobError, LabError
@@ -66,7 +66,7 @@ class _TooLarge(ExperimentError):
     """A question that nobody reads to its end."""
 
 
-def routes() -> list[BaseRoute]:
+def routes() -> list[Route]:
     """The addresses."""
     answers = {"run": _run, "pause": _pause, "cursor": _cursor}
     return [Route(f"/{PATH}/{name}", answer, methods=["POST"]) for name, answer in answers.items()]

@@ -13,7 +13,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from streamlit.file_util import get_static_dir
 
 from mbsgd_core import share, view
@@ -26,7 +26,7 @@ _SERVER = '<script>window.__streamlit = {BACKEND_BASE_URL: new URL("./", locatio
 FIRST_TAKE = 1  # the number of what a session shows first: the page that Streamlit draws then is no news
 
 
-def routes() -> list[BaseRoute]:
+def routes() -> list[Route]:
     """The address of every page; what a page is not, is Streamlit's."""
     others = [Route(f"/{name.replace(' ', '_')}", _other, methods=["GET", "HEAD"]) for name in frame.pages()]
     return [Route("/", _home, methods=["GET", "HEAD"]), *others]

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import BaseRoute
+from starlette.routing import Route
+from streamlit import config
 
 from mbsgd_core import share
 from mbsgd_core.jobs import compiling, slots
@@ -52,6 +53,8 @@ def _warm() -> None:
     runner().submit("the server", first.to_json()).wait(STARTING)
 
 
-def routes() -> list[BaseRoute]:
-    """The addresses that are not Streamlit's."""
-    return [*documents.routes(), *aliases.routes(), *channel.routes(), *files.routes()]
+def routes() -> list[Route]:
+    """The addresses that are not Streamlit's, below the same path as these."""
+    own = [*documents.routes(), *aliases.routes(), *channel.routes(), *files.routes()]
+    below = config.get_option("server.baseUrlPath").strip("/")
+    return [Route(f"/{below}{one.path}", one.endpoint, methods=one.methods) for one in own] if below else own

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from mbsgd_core import share
-from mbsgd_core.ui import documents, files, frame, presets
+from mbsgd_core.ui import documents, files, frame, presets, server
 from tests.contract.test_frozen_links import LINKS
 from tests.pages.test_pages import bench, header
 
@@ -59,3 +59,9 @@ def test_streamlits_own_document_is_in_it_and_all_files_that_it_names_are_served
         assert set(named) >= {f"bench/{file}" for file in (*files.STYLES, *files.MODULES)}
         assert set(named) <= set(files.served())
         assert ("mbsgd-page" in text) == (name == "/")
+
+
+def test_all_addresses_lie_below_the_path_that_the_server_is_told(monkeypatch):
+    own = [route.path for route in server.routes()]
+    monkeypatch.setattr(server.config, "get_option", {"server.baseUrlPath": "/some/app/"}.get)
+    assert [route.path for route in server.routes()] == [f"/some/app{path}" for path in own]
