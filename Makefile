@@ -8,11 +8,12 @@ BIN := $(VENV)/bin
 run: $(VENV)/app
 	$(BIN)/streamlit run app.py
 
-test: $(VENV)/tests lint kernels
+# Whole files to each of two processes, in the order of tests/conftest.py: the longest first.
+test: $(VENV)/tests
+	$(MAKE) -j2 lint kernels
 	$(BIN)/python -m tools.front_end test
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .

@@ -12,6 +12,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported anywhe
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# Files that take longest. With --dist loadfile a process takes whole files, in their order: none of these may be last.
+# Of two processes one mostly computes meanwhile, the other one mostly waits for a browser.
+LONGEST = (
+    *("oracle/test_science_networks", "browser/test_bench", "browser/test_learning", "oracle/test_science_training"),
+    *("contract/test_train_presets", "browser/test_pages", "jobs/test_compiling", "browser/test_first_visits"),
+    *("test_recipes", "browser/test_channel", "jobs/test_attached", "contract/test_cli", "contract/test_devices_runs"),
+    *("jobs/test_idle", "pages/test_pages", "contract/test_cnn", "contract/test_kernels", "oracle/test_noise"),
+    *("oracle/test_science_schedules", "contract/test_problems", "contract/test_pairs", "contract/test_engine_exact"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    place = {ROOT / f"tests/{name}.py": i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @pytest.fixture(scope="session")
 def compiled_lanes():
     """Makes sure that small problems run compiled here. With CI=true a missing cache is a failure, never a skip."""

@@ -15,7 +15,8 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.ui import presets
 
-WAIT = 60_000  # ms
+# ms. Runs are trained by workers that give way: beside two busy neighbours they get a tenth of a core.
+WAIT = 150_000
 ROOT = ".mb-root"
 # lane -> its updates, in the words of its panel; 0 where it does not say them.
 _UPDATES = r"""lane => {

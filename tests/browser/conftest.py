@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser._bench import WAIT
 from tests.browser.chromium import ARGUMENTS, ROOT, find
@@ -36,11 +36,31 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": path, "args": ARGUMENTS}
 
 
+@pytest.fixture(scope="session")
+def visitor(browser: Browser, browser_context_args: dict) -> Iterator[BrowserContext]:
+    """One visitor's browser for all tests that do not bring their own: it keeps the scripts that it has loaded.
+
+    Its first page stays, blank: opening a window takes as much work as loading a page into one that is there.
+    """
+    context = browser.new_context(**browser_context_args)
+    context.set_default_timeout(WAIT)  # a busy machine may take its time
+    context.new_page()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def context(context: BrowserContext) -> BrowserContext:
-    """A visitor's browser; a busy machine may take its time."""
-    context.set_default_timeout(WAIT)
-    return context
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    """A tab of a test's own: what a tab remembers, its owner of runs above all, is forgotten with it."""
+    page = visitor.new_page()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def still(page: Page) -> None:
+    """Nothing plays by itself: what a test does not look at need not be drawn sixty times a second."""
+    page.emulate_media(reduced_motion="reduce")
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def test_everything_has_its_name(page: Page, app: str):
     expect(page.get_by_role("table", name="Verdict", exact=True)).to_be_visible()
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("size", [(1400, 900), (1024, 768)])
 def test_what_matters_is_above_the_fold(page: Page, app: str, size):
     page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
@@ -100,6 +101,7 @@ def test_the_newest_value_of_a_fast_drag_is_the_one_shown_and_linked(page: Page,
             assert linked == pytest.approx(shown[label], rel=0.01)
 
 
+@pytest.mark.usefixtures("still")
 def test_linked_handles_keep_their_ratios_and_unlinked_ones_move_alone(page: Page, app: str):
     visit(page, f"{app}/?{lesson('02_winner_changes')}")
     rests(page)
@@ -117,6 +119,7 @@ def test_linked_handles_keep_their_ratios_and_unlinked_ones_move_alone(page: Pag
     assert alone["SGD"] < after["SGD"] and alone["BGD"] == after["BGD"] and alone["Mini-batch"] == after["Mini-batch"]
 
 
+@pytest.mark.usefixtures("still")
 def test_what_a_method_is_stays_as_it_is(page: Page, app: str):
     visit(page, app)
     handle = slider(page, "Batch size of Mini-batch")
@@ -141,6 +144,7 @@ def test_the_picture_moves_while_the_thumb_is_held(page: Page, app: str):
             said(page, "painted", f"Number(value) > {before}")
 
 
+@pytest.mark.usefixtures("still")
 def test_keys_reach_what_is_turned_most(page: Page, app: str):
     """Play within 15 Tab stops of the bench, three stops for three knobs."""
     visit(page, app)
@@ -187,6 +191,7 @@ def test_the_first_picture_does_not_wait_for_the_charts(page: Page, app: str):
     assert page.evaluate(middle) is None
 
 
+@pytest.mark.usefixtures("still")
 def test_a_click_moves_the_start_of_all_lanes(page: Page, app: str):
     visit(page, app)
     rests(page)
@@ -198,6 +203,7 @@ def test_a_click_moves_the_start_of_all_lanes(page: Page, app: str):
     assert x == pytest.approx(1.0, abs=0.05) and y == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.usefixtures("still")
 def test_zoom_survives_a_change_and_a_drag_on_the_picture_does_not_move_the_start(page: Page, app: str):
     visit(page, app)
     rests(page)
@@ -216,6 +222,7 @@ def test_zoom_survives_a_change_and_a_drag_on_the_picture_does_not_move_the_star
     assert link(page)["start"] == before
 
 
+@pytest.mark.usefixtures("still")
 def test_a_deep_link_on_a_fresh_server_restores_everything(page: Page, fresh: str):
     query = (
         "?v=1&problem=rosenbrock&problem.samples=32&problem.noise=0.5&start=-1.2,1&budget.amount=150&budget.unit=updates&seed=7"
@@ -232,6 +239,7 @@ def test_a_deep_link_on_a_fresh_server_restores_everything(page: Page, fresh: st
     assert "Rosenbrock" in page.content()
 
 
+@pytest.mark.usefixtures("still")
 def test_a_bad_parameter_is_said_and_the_page_still_plays(page: Page, app: str):
     visit(page, f"{app}/?v=1&lane1.schedule.learning_rate=banana&whatever=1")
     notice = page.get_by_test_id("stAlert")
@@ -261,6 +269,7 @@ def test_the_link_is_what_was_seen(page: Page, app: str):
     other.context.close()
 
 
+@pytest.mark.usefixtures("still")
 def test_embedded_it_has_no_sidebar(page: Page, app: str):
     visit(page, f"{app}/?embed=true")
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
@@ -278,6 +287,7 @@ def test_the_clock_reorders_the_verdict_and_the_headline(page: Page, app: str):
     assert first["epochs"] != first["updates"] and len(lines) >= 3
 
 
+@pytest.mark.usefixtures("still")
 def test_a_badge_says_why_and_what_to_try(page: Page, app: str):
     query = lesson("01_three_methods").replace("schedule.learning_rate=0.06", "schedule.learning_rate=0.5")
     visit(page, f"{app}/?{query}")
@@ -337,6 +347,7 @@ def test_no_error_reaches_the_console(page: Page, app: str):
     assert not errors
 
 
+@pytest.mark.usefixtures("still")
 def test_what_a_panel_cannot_show_is_said_below_it(page: Page, app: str):
     visit(page, f"{app}/?v=1&problem=formula&problem.formula=log(x)%2By%5E2&start=1,1")
     expect(page.locator(".mb-caption")).to_have_text("The surface is not finite on 50 % of this window.")
@@ -344,6 +355,7 @@ def test_what_a_panel_cannot_show_is_said_below_it(page: Page, app: str):
     expect(page.locator(".mb-caption")).to_contain_text("of the variance of all paths in 11 dimensions")
 
 
+@pytest.mark.usefixtures("still")
 def test_all_lanes_fit_into_one_panel(page: Page, app: str):
     visit(page, app)
     expect(page.locator(".mb-stage .js-plotly-plot")).to_have_count(3)

@@ -49,6 +49,7 @@ def until(come: Callable[[], Any]) -> Any:
     end = time.monotonic() + WAIT
     while not (found := come()):
         assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)  # asking is work for the server, which is at work already
     return found
 
 

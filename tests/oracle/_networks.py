@@ -41,6 +41,10 @@ class Ends(NamedTuple):
     test_loss: np.ndarray
     test_accuracy: np.ndarray
 
+    def at(self, moment: int) -> "Ends":
+        """One of the moments."""
+        return Ends(*(values[:, [moment]] for values in self))
+
 
 def experiment(problem, lanes, amount, unit="epochs", seed=0) -> Experiment:
     """A comparison in float32, as networks are trained."""

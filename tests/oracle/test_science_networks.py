@@ -78,12 +78,12 @@ def test_row_33_which_batch_generalises_depends_on_rate_and_length():
     rows (E07). The sharpness at the end does not order them either (row 34)."""
     seeds, updates = (0, 1), 4_000
     small = [ends(CURVES, lane(32, rate), updates, unit="updates", seeds=seeds) for rate in (0.1, 0.2, 0.4)]
-    large = [ends(CURVES, lane(512, rate), updates, unit="updates", seeds=seeds) for rate in (0.2, 0.6, 2.0)]
+    large = [ends(CURVES, lane(512, rate), 256, updates, unit="updates", seeds=seeds) for rate in (0.2, 0.6, 2.0)]
+    short, *large = (large[0].at(0), *(one.at(1) for one in large))  # 256 updates are 32 epochs; b = 32 makes 4,000
     at_equal = small[1].test_accuracy.mean(), large[0].test_accuracy.mean()
     assert at_equal == pytest.approx((0.645, 0.605), abs=0.03) and at_equal[0] > at_equal[1] + 0.02
     best = [max(one.test_accuracy.mean() for one in each) for each in (small, large)]
     assert best == pytest.approx([0.662, 0.689], abs=0.03) and best[1] > best[0] + 0.02
-    short = ends(CURVES, lane(512, 0.2), 32, seeds=seeds)  # b = 32 makes 4,000 updates in 32 epochs
     assert short.test_accuracy.mean() < 0.55 and short.train_accuracy.mean() < 0.6
     total = engine.finite_sum(experiment(CURVES, [lane(32, 0.2)], 1))
     for tight, flat in zip(small[1].theta, large[1].theta, strict=True):

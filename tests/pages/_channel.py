@@ -17,7 +17,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.figures.payload import unpack
 from mbsgd_core.ui import channel
 
-WAIT = 60  # seconds; far more than anything here needs
+WAIT = 150  # seconds; workers give way to whatever else keeps a machine busy
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]] | None  # None: a heartbeat
 
