@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbsgd_core.format import number
 from mbsgd_core.measures.stability import rate_limit
 from mbsgd_core.measures.subsample import pieces, point
 from mbsgd_core.problems.base import FiniteSum
@@ -14,6 +15,7 @@ from mbsgd_core.results.learning import PRODUCTS, Search, Sharpness
 from mbsgd_core.rules.base import Rule
 
 TOLERANCE = 1e-3
+NEAR = 0.05  # so little off the edge counts as at it
 
 
 def hessian_product(total: FiniteSum, theta: Tensor, vector: Tensor) -> Tensor:
@@ -136,3 +138,17 @@ def edge(rule: Rule, learning_rate: float) -> Edge | None:
     # The limit is c / (L + weight decay) for every L; unit.curvature is 1 + weight decay.
     decay = unit.curvature - 1.0
     return Edge(unit.rate * unit.curvature / learning_rate - decay, unit.formula.replace("L", "rate"))
+
+
+def sentence(found: Sharpness, rule: Rule, learning_rate: float) -> str:
+    """What was found, what it means for the rate, and what it cost."""
+    paid = f"Cost: {found.products} Hessian-vector products over {found.samples:,} samples."
+    if not np.isfinite(found.value):
+        return f"The curvature is not finite here. {paid}"
+    opening = f"The largest Hessian eigenvalue is {number(found.value)} (within {number(found.bound)})"
+    limit = edge(rule, learning_rate)
+    if limit is None:
+        return f"{opening}; {type(rule).__name__} has no simple limit. {paid}"
+    share = found.value / limit.sharpness
+    where = "at" if abs(share - 1) < NEAR else "below" if share < 1 else "above"
+    return f"{opening}, {where} the edge {limit.formula} = {number(limit.sharpness)}. {paid}"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.requests import Request
@@ -28,7 +29,8 @@ def document(query: str, path: str = "/") -> str:
     """What the server answers."""
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
     (route,) = [route for route in documents.routes() if route.path == path]
-    answer = asyncio.run(route.endpoint(Request(scope)))
+    with ThreadPoolExecutor(1) as aside:  # a browser's driver may have a loop in this thread
+        answer = aside.submit(asyncio.run, route.endpoint(Request(scope))).result()
     assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-cache"
     return answer.body.decode()
 
