@@ -45,7 +45,7 @@ def arrive(browser: Browser, address: str, context: BrowserContext | None = None
     """
     page = (context or browser.new_context(viewport={"width": 1400, "height": 900})).new_page()
     begun = time.perf_counter()
-    page.goto(address)
+    page.goto(address, wait_until="commit")  # what else is loaded, nobody waits for
     said(page, "painted", "value !== '-1'")
     seen = time.perf_counter() - begun
     said(page, "charts", "value === 'ready'")
