@@ -5,11 +5,10 @@
  * shown. Streamlit's script hears of a drag only when the hand has come to rest.
  */
 
-import { Framer } from "./framing.js";
-import { completed, unpack } from "./payload.js";
+import { PATIENCE, read } from "./framing.js";
+import { completed } from "./payload.js";
 
 const REST = 250; // ms without a drag, after which the page is told
-const PATIENCE = 20_000; // ms without a sign of life, after which an answer is given up
 const ECHO = 1000; // ms that the page may take to say that it has heard
 const PLACES = [0, 1]; // drags under way; on the server a newer one ends an older one of its place
 const BUSY = 429; // the server's answer where it has too much to do
@@ -132,7 +131,7 @@ export class Channel {
     try {
       const response = await this.post("run", this.asked(seq, had, { link, go }), stream.signal);
       this.run = { ...this.run, go: false };
-      await this.read(response, stream, (payload, newest) => {
+      await read(response, stream, (payload, newest) => {
         if (this.stream !== stream) return false;
         const { kind, status } = payload.header;
         if (!state) this.reached(reached, status);
@@ -205,7 +204,7 @@ export class Channel {
     const timer = setTimeout(() => stream.abort(), PATIENCE);
     try {
       const response = await this.post("run", body, stream.signal);
-      await this.read(response, stream, (payload) => {
+      await read(response, stream, (payload) => {
         const wanted = payload.header.kind !== "failure" && seq > this.answered && this.untold;
         if (wanted) this.show(payload, had, seq, { short: true, quiet: false });
         return OVER.has(payload.header.status.state); // while the thumb moves the first picture is enough
@@ -262,7 +261,9 @@ export class Channel {
   /** What every question about a run says. */
   asked(seq, had, { link, go }) {
     const { owner, run, listener } = this;
-    return { owner, link, seq, take: run.take, key: had?.header.key ?? null, ...listener.looked(), edit: null, go };
+    const { key = null, problem } = had?.header ?? {};
+    const window = problem?.view ?? null; // what is drawn in another one has to travel
+    return { owner, link, seq, take: run.take, key, window, ...listener.looked(), edit: null, go };
   }
 
   async post(address, body, signal) {
@@ -276,24 +277,6 @@ export class Channel {
     if (response.ok) return response;
     const words = await response.text();
     throw response.status < 500 && response.status !== BUSY ? new Refusal(words) : new Error(words);
-  }
-
-  /** Reads a stream of payloads until it ends, falls silent, or take(payload, whether newest) says false. */
-  async read(response, stream, take) {
-    const reader = response.body.getReader();
-    const framer = new Framer();
-    try {
-      for (;;) {
-        const silence = setTimeout(() => stream.abort(), PATIENCE);
-        const { done, value } = await reader.read().finally(() => clearTimeout(silence));
-        if (done) return;
-        const messages = framer.push(value);
-        for (const [i, bytes] of messages.entries())
-          if (take(unpack(bytes), i === messages.length - 1) === false) return;
-      }
-    } finally {
-      reader.cancel().catch(() => null); // it may have ended by itself
-    }
   }
 
   /** Keeps a picture and hands it on; null where what it builds on is gone. */

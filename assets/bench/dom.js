@@ -70,16 +70,12 @@ export function loadPlotly(address) {
   return plotly;
 }
 
-const styles = new Map(); // address -> the promise of it
-
-/** Links a style sheet once, and resolves when it is in force. */
+/** Links a style sheet, unless it is linked already, and resolves when it is in force. */
 export function loadStyle(address) {
-  if (!styles.has(address))
-    styles.set(
-      address,
-      new Promise((done) => {
-        document.head.append(h("link", { rel: "stylesheet", href: address, onload: done, onerror: done }));
-      }),
-    );
-  return styles.get(address);
+  const { href } = new URL(address, document.baseURI);
+  const linked = /** @type {HTMLLinkElement[]} */ ([...document.querySelectorAll("link[rel=stylesheet]")]);
+  const link = linked.find((one) => one.href === href) ?? h("link", { rel: "stylesheet", href });
+  if (!link.isConnected) document.head.append(link);
+  if (link.sheet) return Promise.resolve();
+  return new Promise((done) => ["load", "error"].forEach((name) => link.addEventListener(name, done, { once: true })));
 }

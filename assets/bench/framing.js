@@ -1,6 +1,9 @@
 /** A stream of messages: u32 length, little endian, then that many bytes. Length 0 is a heartbeat. */
 
+import { unpack } from "./payload.js";
+
 const PREFIX = 4; // bytes
+export const PATIENCE = 20_000; // ms without a sign of life, after which an answer is given up
 
 /** Puts messages together from chunks that are cut anywhere. */
 export class Framer {
@@ -30,5 +33,23 @@ export class Framer {
       }
     }
     return whole;
+  }
+}
+
+/** Reads a stream of payloads until it ends, falls silent, or take(payload, whether newest) says false. */
+export async function read(response, stream, take) {
+  const reader = response.body.getReader();
+  const framer = new Framer();
+  try {
+    for (;;) {
+      const silence = setTimeout(() => stream.abort(), PATIENCE);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silence));
+      if (done) return;
+      const messages = framer.push(value);
+      for (const [i, bytes] of messages.entries())
+        if (take(unpack(bytes), i === messages.length - 1) === false) return;
+    }
+  } finally {
+    reader.cancel().catch(() => null); // it may have ended by itself
   }
 }

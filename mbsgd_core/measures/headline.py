@@ -58,7 +58,7 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
     if len(rows) == 1:
         text = f"{rows[best].label} reaches the target after {spent}"
     elif len(arrived) == 1:
-        reaches = "reaches the target" if not _running(rows, order) else "has reached the target so far"
+        reaches = "reaches the target" if not _unfinished(rows, order) else "has reached the target so far"
         text = f"Only {rows[best].label} {reaches} ({spent})"
     elif len(tied) > 1:
         others = [f", {rows[i].label} after {amount(clock, cost[i])}" for i in arrived if i not in tied][:1]
@@ -71,7 +71,7 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
         text += _price(rows, order, best)
     if missing and len(arrived) > 1:
         does = "does" if len(missing) == 1 else "do"
-        text += f"; {listed(missing)} {does} not reach it{' yet' if _running(rows, order) else ''}"
+        text += f"; {listed(missing)} {does} not reach it{' yet' if _unfinished(rows, order) else ''}"
     return Headline(f"{text}.{_contrast(clock, rows, order, tied)}", best if len(tied) == 1 else None)
 
 
@@ -143,10 +143,10 @@ def _nobody(rows: Sequence[Row], order: Sequence[int]) -> Headline:
     common = names.pop() if len(names) == 1 and not names & {"unfinished", "settled"} else ""
     lowest, remedy = number(rows[order[0]].final_loss), _shared_remedy(rows, order)
     if len(order) == 1:
-        misses = "has not reached the target yet" if _running(rows, order) else "does not reach the target"
+        misses = "has not reached the target yet" if _unfinished(rows, order) else "does not reach the target"
         is_so = f"it is {common}, at" if common else "it is at"
         return Headline(f"{rows[order[0]].label} {misses}: {is_so} a loss of {lowest}.{remedy}", None)
-    opening = "Nobody has reached the target yet" if _running(rows, order) else "Nobody reaches the target"
+    opening = "Nobody has reached the target yet" if _unfinished(rows, order) else "Nobody reaches the target"
     opening += f": {_who(rows, order)} are {common}" if common else ""
     equal = [rows[i].label for i in order if number(rows[i].final_loss) == lowest]
     return Headline(f"{opening}; the lowest loss is {lowest}, by {listed(equal)}.{remedy}", None)
@@ -159,7 +159,7 @@ def _standing(rows: Sequence[Row], order: Sequence[int], by: str) -> Headline:
     level = [i for i in order if said[i] == said[order[0]]]
     others = ", ".join(f"{rows[i].label} {said[i]}" for i in order if i not in level)
     others = f", {others}" if others else ""
-    so_far = " so far" if _running(rows, order) else ""
+    so_far = " so far" if _unfinished(rows, order) else ""
     flat = [i for i in sorted(order) if rows[i].diagnosis.badge.name == "flat"]
     if len(order) == 1:
         text = f"{rows[order[0]].label} has a {METRICS[by]} of {said[order[0]]}{so_far}."
@@ -221,5 +221,5 @@ def _final(row: Row) -> float:
     return float("inf") if row.final_loss is None else row.final_loss
 
 
-def _running(rows: Sequence[Row], order: Sequence[int]) -> bool:
+def _unfinished(rows: Sequence[Row], order: Sequence[int]) -> bool:
     return any(rows[i].diagnosis.badge.name == "unfinished" for i in order)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from mbsgd_core import share
 from mbsgd_core.errors import ExperimentError, JobError, LabError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.figures.payload import message
+from mbsgd_core.figures.payload import VERSION, message, pack
 from mbsgd_core.jobs import pace
 from mbsgd_core.jobs.job import Job
 from mbsgd_core.jobs.results import holds
@@ -57,7 +57,8 @@ class Question(NamedTuple):
     view: View
     seq: int
     take: int
-    key: str  # of the picture that it has
+    key: str  # of the picture that it has ...
+    window: Any  # ... and of its surface
     changes: bool  # whether a knob is being moved
     go: bool  # whether it may take long
 
@@ -101,7 +102,7 @@ _BAD = (LabError, LookupError, TypeError, ValueError, AttributeError, Arithmetic
 
 
 async def _run(request: Request) -> Response:
-    """{"owner", "link", "seq", "take", "key", "at", "panels", "edit", "go"} -> payloads, until the run is over."""
+    """{"owner", "link", "seq", "take", "key", "window", "at", "panels", "edit", "go"} -> payloads to the run's end."""
     try:
         question = await run_in_threadpool(_read, await _asked(request))
         job = await run_in_threadpool(_job, question)
@@ -122,7 +123,7 @@ def _read(asked: dict[str, Any]) -> Question:
         view_budget = ViewBudget(RECORDS, CLOCKS[CLOCKS.index(clock)], float(time))
     return Question(
         str(asked["owner"])[:64], before, after, View(panels, view_budget), int(asked["seq"]), int(asked["take"]),
-        str(asked.get("key")), edit is not None, bool(asked.get("go")),
+        str(asked.get("key")), asked.get("window"), edit is not None, bool(asked.get("go")),
     )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def _same(sent: dict[str, Any] | None, report: dict[str, Any]) -> set[str]:
     """The arrays of a report that are those of an earlier one of the same run."""
     if sent is None:
         return set()
-    fixed = _fixed(report) if sent["key"] == report["key"] else set()
+    fixed = _fixed(report, sent["problem"].get("view")) if sent["key"] == report["key"] else set()
     return {name for name, values in report["arrays"].items() if name in fixed or sent["arrays"].get(name) is values}
 
 
@@ -245,8 +246,6 @@ def _estimate(experiment: Experiment, result: RunProgress) -> float:
 
 def _failed(question: Question, job: Job) -> bytes:
     """A run that ended before it had anything to show."""
-    from mbsgd_core.figures.payload import VERSION, pack
-
     status = {"state": "failed", "progress": 0.0, "message": job.message, "left": None, "estimate": None}
     return pack({"version": VERSION, "kind": "failure", "seq": question.seq, "status": status}, {})
 
@@ -255,16 +254,18 @@ def _kept(question: Question, report: dict[str, Any]) -> set[str]:
     """The arrays that a change leaves as they are: surface and data of one key, and the batches of an equal sampler."""
     if question.key != f"{report['key']}-{question.take}":
         return set()
-    names = _fixed(report)
+    names = _fixed(report, question.window)
     pairs = enumerate(zip(question.before.lanes, question.experiment.lanes, strict=True))
     names |= {f"lane{i}/batch" for i, (old, new) in pairs if old.sampler == new.sampler}
     return names & set(report["arrays"])
 
 
-def _fixed(report: dict[str, Any]) -> set[str]:
-    """The names of what all reports of one key have alike: the surface and the data."""
-    names = {"data/x", "data/y", *(name for name in report["arrays"] if name.startswith("scene/"))}
-    return names if report["problem"].get("projection") else names | {"z", "xs", "ys"}  # else the plane follows paths
+def _fixed(report: dict[str, Any], window: Any) -> set[str]:
+    """The names of what a report has in common with others of its key: the data; in an equal window the surface."""
+    names, problem = {"data/x", "data/y"}, report["problem"]
+    if problem.get("view") == window and not problem.get("projection"):  # a projection follows the paths
+        names |= {"z", "xs", "ys"}
+    return names | {name for name in report["arrays"] if name.startswith("scene/")}
 
 
 def _framed(payload: bytes) -> bytes:

@@ -28,8 +28,9 @@ FIRST_TAKE = 1  # the number of what a session shows first: the page that Stream
 
 def routes() -> list[Route]:
     """The address of every page; what a page is not, is Streamlit's."""
-    others = [Route(f"/{name.replace(' ', '_')}", _other, methods=["GET", "HEAD"]) for name in frame.pages()]
-    return [Route("/", _home, methods=["GET", "HEAD"]), *others]
+    answers = {name: _home if name == frame.HOME else _other for name in frame.pages()}
+    addresses = {name: "" if name == frame.HOME else name.replace(" ", "_") for name in answers}
+    return [Route(f"/{addresses[name]}", answer, methods=["GET", "HEAD"]) for name, answer in answers.items()]
 
 
 async def _home(request: Request) -> Response:

@@ -212,6 +212,9 @@ def test_a_change_is_answered_with_one_picture(bench, monkeypatch):
     first, records = header["lanes"][1], arrays["lane1/update"]
     assert first["updates"] == 384 and first["records"] == len(records) < 40 and records[first["looked_at"]] == [9]
     ((again, arrays),) = list(bench.run(before, owner="a.0", edit=edit(0.014), key=header["key"]))
+    assert "z" in arrays and "lane1/batch" in again["kept"]  # nobody said in which window the surface is at hand
+    had = {"key": header["key"], "window": header["problem"]["view"]}
+    ((again, arrays),) = list(bench.run(before, owner="a.0", edit=edit(0.014), **had))
     assert {"z", "xs", "ys", "lane1/batch", "lane2/batch"} <= set(again["kept"]) and "z" not in arrays
     assert again["key"] == header["key"]
 
