@@ -211,8 +211,8 @@ export interface CursorLane {
   batch_gradient: number[] | null;
   fan: number[][];
   measured: number[][];
-  predicted_with: number[][];
-  predicted_without: number[][];
+  predicted_with: number[][] | null;
+  predicted_without: number[][] | null;
   text: string;
 }
 

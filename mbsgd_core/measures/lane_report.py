@@ -7,9 +7,10 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number, plural, point
-from mbsgd_core.measures import ensemble, evaluation, noise, path_gradients, verdict
+from mbsgd_core.measures import draws, ensemble, evaluation, noise, path_gradients, verdict
 from mbsgd_core.measures.decimation import at, cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
+from mbsgd_core.measures.draws import Draw, draw_at
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane
 from mbsgd_core.measures.truth import Truth
@@ -130,17 +131,22 @@ def _summary(lane: LaneProgress, row: Row) -> str:
 
 def start_noise(experiment: Experiment, lane: int) -> float | None:
     """The relative noise of this lane's batch gradients at the start; None where the gradient is zero or no number."""
-    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
-    factor = noise.shrink(samples, sampler.size(samples), sampler.draws_with_replacement)
-    if not factor:
+    draw = draw_at(experiment, lane, 0)
+    return None if draw is None else _start_noise(engine.finite_sum(experiment), start_of(experiment), draw)
+
+
+def _start_noise(total: FiniteSum, start: tuple[float, ...], draw: Draw) -> float | None:
+    if draw.size == total.samples and not draw.replacement:
         return 0.0
-    scale = _start_scale(engine.finite_sum(experiment), start_of(experiment))
-    return None if scale is None else (factor * scale) ** 0.5
+    each = _start_gradients(total, start)
+    if each is None:
+        return None
+    relative = noise.ratio(draws.variance(each, draw), float((each.mean(0) ** 2).sum()))
+    return relative**0.5 if np.isfinite(relative) else None
 
 
-@derived_cache(most=32)
-def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
+@derived_cache(most=8)
+def _start_gradients(total: FiniteSum, start: tuple[float, ...]) -> np.ndarray | None:
     if total.samples * total.parameters > noise.SAMPLE_WORK:
         return None
-    scale = noise.simple_scale(noise.sample_gradients(total, np.array(start)))
-    return scale if np.isfinite(scale) else None
+    return noise.sample_gradients(total, np.array(start))

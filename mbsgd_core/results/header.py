@@ -220,8 +220,8 @@ class CursorLane(TypedDict):
     batch_gradient: Sequence[float] | None
     fan: Sequence[Sequence[float]]
     measured: Sequence[Sequence[float]]
-    predicted_with: Sequence[Sequence[float]]
-    predicted_without: Sequence[Sequence[float]]
+    predicted_with: Sequence[Sequence[float]] | None
+    predicted_without: Sequence[Sequence[float]] | None
     text: str
 
 
