@@ -35,6 +35,13 @@ export interface Status {
   estimate: number | null;
 }
 
+/** A loss that needs no learning, drawn as a line. */
+export interface Level {
+  curve: "loss" | "test_loss" | "test_accuracy";
+  value: number;
+  text: string;
+}
+
 /** How much of the paths a plane holds. */
 export interface Projection {
   explained: number[];
@@ -48,6 +55,8 @@ export interface ProblemHeader {
   optimal_value: number | null;
   samples: number;
   parameters: number;
+  levels: Level[];
+  remark: string;
   axes?: string[];
   view?: number[];
   minimizers?: number[][];

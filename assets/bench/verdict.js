@@ -8,7 +8,7 @@ const WORDS = new Set(["stable", "why"]); // columns of words; all others hold n
 
 /** Of the columns that say what the target cost, the chosen clock's. */
 const shownAt = (clock) => (column) =>
-  column.key === `${clock}_to_target` || !Object.keys(CLOCKS).some((other) => column.key === `${other}_to_target`);
+  !Object.keys(CLOCKS).some((other) => other !== clock && column.key.startsWith(`${other}_`));
 
 /** Makes the verdict. @param {import("./bench.js").Bench} bench */
 export function createVerdict(bench) {

@@ -13,6 +13,7 @@ from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.draws import Draw, draw_at
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane
+from mbsgd_core.measures.scores import scores
 from mbsgd_core.measures.truth import Truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
@@ -72,8 +73,9 @@ def lane_report(
     if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
-    tested = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
     spoilt = start_noise(experiment, i)
+    tested |= scores(experiment, lane.path.theta[0, -1], lane.newest)._asdict()
     row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
