@@ -147,6 +147,7 @@ export interface LaneHeader {
   cells: Record<string, string>;
   ellipse: Ellipse | null;
   memory: Record<string, number> | null;
+  memory_remark: string;
   knobs: Record<string, number | null>;
   pinned: string[];
 }

@@ -7,7 +7,7 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number, plural, point
-from mbsgd_core.measures import draws, ensemble, evaluation, noise, path_gradients, verdict
+from mbsgd_core.measures import cost, draws, ensemble, evaluation, noise, path_gradients, verdict
 from mbsgd_core.measures.decimation import at, cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.draws import Draw, draw_at
@@ -94,6 +94,7 @@ def lane_report(
         "summary": _summary(lane, row),
         "ellipse": ensemble.ellipse(spread["ends"]) if spread else None,
         "memory": None if lane.memory is None else list(lane.memory),
+        "memory_remark": cost.remark(experiment, i),
     }
     return header, arrays | spread, row
 

@@ -174,6 +174,7 @@ class LaneHeader(TypedDict):
     cells: Mapping[str, str]
     ellipse: Ellipse | None
     memory: Mapping[str, float] | None
+    memory_remark: str
     knobs: Mapping[str, float | None]
     pinned: Sequence[str]
 

@@ -65,7 +65,7 @@ class LaneProgress(NamedTuple):
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
     newest: Frame  # what it has learned so far; {}: nothing to show
-    memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
+    memory: tuple[int, ...] | None = None  # bytes: data, helpers, parameters, gradient, optimizer, activations
 
     def grown(self, piece: "LaneProgress") -> "LaneProgress":
         """This lane with the next piece at its end."""
