@@ -4,7 +4,7 @@ import { CLOCKS } from "./clock.js";
 import { h, write } from "./dom.js";
 import { swatch } from "./theme.js";
 
-const WORDS = new Set(["stable", "why"]); // columns of words; all others hold numbers
+const WORDS = new Set(["badge", "why"]); // columns of words; all others hold numbers
 
 /** Of the columns that say what the target cost, the chosen clock's. */
 const shownAt = (clock) => (column) =>

@@ -6,7 +6,7 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import NONE, count, number, percent, seconds, steady
-from mbsgd_core.measures.headline import amount, headline
+from mbsgd_core.measures.headline import headline
 from mbsgd_core.results.verdict import Column, Diagnosis, Passages, Row, Spent, Target, Verdict
 from mbsgd_core.types import CLOCKS, Trace
 
@@ -125,7 +125,7 @@ def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
             for clock in CLOCKS
             for key, label, title in _PASSAGES
         ]
-    columns += _WORDS
+    columns = [_BADGE, *columns, _WHY]
     return Verdict(
         ranking=orders,
         headline={clock: headline(clock, rows, orders[clock], None if aimed else by) for clock in CLOCKS},
@@ -188,7 +188,8 @@ _PASSAGES = (
     ("to_target", "first reached", "The first record at the target; of several runs, when half of them had been there"),
     ("stays", "stays below from", "From here on no record is above the target; of several runs, for half of them"),
 )
-_WORDS = (Column("badge", "how it ended", "What became of the lane"), Column("why", "why", "The reason, measured"))
+_BADGE = Column("badge", "how it ended", "What became of the lane")
+_WHY = Column("why", "why", "The reason, measured")
 
 
 def _value(row: Row, key: str) -> float | None:
@@ -207,22 +208,22 @@ _WRITTEN: dict[str, Callable[[float | None], str]] = {
 }  # fmt: skip
 
 
-_BADGE: dict[str, Callable[[Row], str]] = {
+_WORDS: dict[str, Callable[[Row], str]] = {
     "badge": lambda row: row.diagnosis.badge.name,
     "why": lambda row: row.diagnosis.badge.text,
 }
 
 
 def _cell(row: Row, key: str) -> str:
-    if key in _BADGE:
-        return _BADGE[key](row)
+    if key in _WORDS:
+        return _WORDS[key](row)
     value, passages = _value(row, key), row.passages
     for end, made, missed in (("_to_target", passages.reached, "not reached"), ("_stays", passages.stayed, "never")):
         if key.endswith(end):
-            several = f"{count(made)} of {count(passages.runs)} runs" if passages.runs > 1 else ""
+            several = f"{count(made)} of {count(passages.runs)} runs" if made < passages.runs else ""
             if row.lost or value is None:
-                return NONE if row.lost else several or missed
-            said = amount(key.removesuffix(end), value)
+                return NONE if row.lost else missed if passages.runs == 1 else several
+            said = _WRITTEN[key.removesuffix(end)](value)
             return f"{said} ({several})" if several else said
     return _WRITTEN.get(key, steady)(value)
 
@@ -232,7 +233,7 @@ _HIGH = ("test_accuracy", "train_accuracy", "r2")  # the higher the better
 
 def _best(rows: Sequence[Row], key: str) -> int | None:
     """The one lane that is best in a column; None where none is, or where the best are written alike."""
-    if key in (*CLOCKS, "noise", *_BADGE):
+    if key in (*CLOCKS, "noise", *_WORDS):
         return None
     sign = -1 if key in _HIGH else 1
     found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}
