@@ -29,7 +29,7 @@ export function createVerdict(bench) {
     );
     head.replaceChildren(h("th", { scope: "col" }, "lane"), ...heads);
     rows = lanes.map((lane, index) => {
-      const cells = columns.map(({ key }) => h("td", { class: WORDS.has(key) ? `mb-words mb-${key}` : null }));
+      const cells = columns.map(({ key }) => h("td", { class: WORDS.has(key) ? (key === "why" ? "mb-words mb-why" : "mb-words") : null }));
       const name = h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label));
       return { line: h("tr", { "data-lane": index }, name, cells), cells };
     });
