@@ -146,17 +146,17 @@ class Sequence(Schedule):
             starts[0] = first.model_copy(update={"learning_rate": self._base(len(self.parts))}).init(
                 self._length(0, intervals)
             )
-        return (0, starts[0][1], 0, starts[0], intervals)
+        return (0, starts[0][1], 0, intervals, *starts[0])
 
     def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:
-        t, _, k, inner, intervals = state
+        t, _, k, intervals, *inner = state
         t += 1
         if k + 1 < len(self.parts) and t == sum(self.intervals[: k + 1]):
             k += 1
-            inner = self._part(k).begin(self._length(k, intervals))
+            inner = [*self._part(k).begin(self._length(k, intervals))]
         else:
-            inner = self._part(k).step(inner)
-        return (t, inner[1], k, inner, intervals)
+            inner = [*self._part(k).step(tuple(inner))]
+        return (t, inner[1], k, intervals, *inner)
 
     def _length(self, k: int, intervals: int) -> int:
         """The intervals of part k; of the last one those that the budget leaves."""
