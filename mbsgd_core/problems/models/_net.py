@@ -64,7 +64,7 @@ def labels_fit(problem: DataProblem) -> None:
     if not (labels == np.round(labels)).all():
         shown = ", ".join(f"{label:g}" for label in labels[:5]) + (" ..." if len(labels) > 5 else "")
         raise ExperimentError(
-            f"a classifier needs every y to be the number of a class, a whole one; given {shown}; number the classes",
+            f"a classifier needs every y to be a class, a whole number such as 0, 1, 2; given {shown}; number them",
             ("dataset", "y"),
         )
     if len(labels) > MOST_CLASSES:
