@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mbsgd_core.engine.plan import Plan
+from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import State, Trace
 
 # A run counts as diverged once it is not finite, or its loss has grown by this factor over the start (or over 1).
@@ -22,9 +23,9 @@ def block(
     evaluate: bool = True,
 ) -> tuple[State, Trace]:
     """The updates up to `stop`, with their records; batch_losses and evaluate as in `advance`."""
-    problem, rule, schedule = plan.problem, plan.method.rule, plan.method.schedule
+    problem, schedule = plan.problem, plan.method.schedule
     theta, rule_state, rates_now = state.theta, state.rule_state, state.schedule_state
-    rate = _rate(rates_now, theta)
+    rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
     rows, rates, losses = [], [], []
     for batch, ends_epoch in plan.batches(state.update, stop):
         if batch_losses is None:
@@ -42,7 +43,7 @@ def block(
                 rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, watched, strict=True))
             else:
                 rates_now = (schedule.step(rates_now[0]),)
-            rate = _rate(rates_now, theta)
+            rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
     updates = np.arange(state.update + 1, stop + 1)
     wanted = np.isin(updates, kept, assume_unique=True)
     seen = torch.stack([rows[i] for i in np.flatnonzero(wanted)]) if wanted.any() else theta.new_empty(0, *theta.shape)
@@ -72,6 +73,16 @@ def block(
     return state._replace(
         update=stop, theta=theta, rule_state=rule_state, schedule_state=rates_now, diverged_at=diverged_at
     ), trace
+
+
+def rule_of(plan: Plan, schedule: tuple[Any, ...]) -> Rule:
+    """The lane's rule, with the momentum of this interval where the schedule moves it."""
+    method = plan.method
+    return (
+        method.rule.with_momentum(method.schedule.momentum(schedule[0]))
+        if method.schedule.moves_momentum
+        else method.rule
+    )
 
 
 def _rate(schedule: tuple[Any, ...], theta: Tensor) -> float | Tensor:

@@ -56,6 +56,9 @@ class Plan:
     def look_for_compiled(self) -> None:
         """`compiled` becomes the compiled form of problem and rule, None where this process has none."""
         method, dtype = self.method, self.experiment.dtype
+        if method.schedule.moves_momentum:  # the tape of a rule has its knobs as constants
+            self.compiled = None
+            return
         self.compiled = kernels.descent_for(self.problem, method.rule, method.schedule, dtype)
 
     def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
