@@ -19,8 +19,8 @@ class Memory(NamedTuple):
     """Bytes that a lane occupies on its device, measured."""
 
     data: int  # rows and targets of training and test, whole: what a batch is gathered from
-    parameters: int  # theta of all runs
-    gradient: int
+    parameters: int  # theta of all runs, and its average where there is one
+    gradient: int  # and the sum of those before it, where batches accumulate
     optimizer: int  # the rule's state, after an update
     activations: int  # saved on the way forward for the way back, for one batch
 
@@ -43,10 +43,14 @@ def memory(experiment: Experiment, lane: int) -> Memory:
     """
     problem, method = engine.finite_sum(experiment), experiment.lanes[lane]
     theta = problem.start().expand(experiment.runs, -1).contiguous()
-    size = method.sampler.size(problem.samples)
-    whole = theta.numel() * theta.element_size()
+    size, whole = method.sampler.at_once(problem.samples), theta.numel() * theta.element_size()
+    accumulates = size < method.sampler.size(problem.samples)
     return Memory(
-        data_bytes(problem), whole, whole, optimizer_bytes(method.rule, theta), activation_bytes(problem, theta, size)
+        data_bytes(problem),
+        whole * (1 if method.average is None else 2),
+        whole * (2 if accumulates else 1),
+        optimizer_bytes(method.rule, theta),
+        activation_bytes(problem, theta, size),
     )
 
 

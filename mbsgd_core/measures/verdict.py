@@ -36,6 +36,7 @@ def row(
     noise: float | None = None,
     test_loss: float | None = None,
     test_accuracy: float | None = None,
+    average_test_accuracy: float | None = None,
 ) -> Row:
     """One lane's row; losses are means over the runs that did not diverge, None where there are none.
 
@@ -46,7 +47,7 @@ def row(
         goal: the loss to be reached, where there is one.
         lowest: the least value of the objective, where known.
         noise: the relative noise of a batch gradient at the start.
-        test_loss, test_accuracy: at the end; None, or not finite, where there are none.
+        test_loss, test_accuracy, average_test_accuracy: at the end; None, or not finite, where there are none.
     """
     each = max(experiment.updates_per_epoch(lane), 1)
 
@@ -58,10 +59,11 @@ def row(
     if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
         sound[:] = False
     last, reached = len(trace.update) - 1, None
-    final = best = None
+    final = best = average = None
     if sound.any():
         mean = trace.loss[sound].mean(0)
         final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
+        average = None if trace.average_loss is None else float(trace.average_loss[sound, -1].mean())
         if goal is not None and (mean <= goal).any():
             reached = spent(int((mean <= goal).argmax()))
     elif diagnosis.diverged_at is not None:
@@ -80,6 +82,8 @@ def row(
         noise=_known(noise),
         test_loss=_known(test_loss),
         test_accuracy=_known(test_accuracy),
+        average_loss=_known(average),
+        average_test_accuracy=_known(average_test_accuracy),
     )
 
 
@@ -150,6 +154,8 @@ _COLUMNS = (
     Column("excess", "excess", "Final loss above the optimum"),
     Column("test_loss", "test loss", "Mean loss of the test rows, without penalty"),
     Column("test_accuracy", "test accuracy", "Share of the test rows that are right"),
+    Column("average_loss", "loss of the average", "Full objective of the averaged iterate at the end"),
+    Column("average_test_accuracy", "its test accuracy", "Share of the test rows that the averaged iterate gets right"),
     Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
 )
 _WORDS = (Column("badge", "how it ended", "What became of the lane"), Column("why", "why", "The reason, measured"))
@@ -166,7 +172,7 @@ def _value(row: Row, key: str) -> float | None:
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
     "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
-    "test_accuracy": percent,
+    "test_accuracy": percent, "average_test_accuracy": percent,
 }  # fmt: skip
 
 
@@ -189,7 +195,7 @@ def _best(rows: Sequence[Row], key: str) -> int | None:
     """The one lane that is best in a column; None where none is, or where the best are written alike."""
     if key in (*CLOCKS, "noise", *_BADGE):
         return None
-    sign = -1 if key == "test_accuracy" else 1
+    sign = -1 if key.endswith("test_accuracy") else 1
     found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}
     if len(found) < 2:
         return None

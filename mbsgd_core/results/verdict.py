@@ -82,6 +82,8 @@ class Row(NamedTuple):
     noise: float | None = None  # the relative noise of a batch gradient at the start
     test_loss: float | None = None
     test_accuracy: float | None = None  # 0 ... 1
+    average_loss: float | None = None  # of the second iterate, of a lane that has one
+    average_test_accuracy: float | None = None
 
     @property
     def lost(self) -> bool:
