@@ -193,7 +193,7 @@ export interface RunHeader {
   panels: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
   default_panels: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
   shown: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
-  curves: ("loss" | "test_loss" | "test_accuracy")[];
+  curves: ("loss" | "test_loss" | "test_accuracy" | "average_loss")[];
   knobs: Knob[];
   lanes: LaneHeader[];
   target: TargetHeader;

@@ -143,6 +143,6 @@ def _scene(scene: Scene, rows: int) -> dict[str, Any]:
 
 def _curves(arrays: Mapping[str, np.ndarray]) -> list[str]:
     """What the loss chart can show: what any lane knows."""
-    names = ("test_loss", "test_accuracy")
+    names = ("test_loss", "test_accuracy", "average_loss")
     known = [n for n in names if any(np.isfinite(v).any() for a, v in arrays.items() if a.endswith(f"/{n}"))]
     return ["loss", *known]

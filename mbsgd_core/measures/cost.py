@@ -22,8 +22,8 @@ class Memory(NamedTuple):
 
     data: int  # rows and targets of training and test, whole: what a batch is gathered from
     helpers: int  # what this program keeps beside them to be quick: a transposed copy, a bowl's matrix
-    parameters: int  # theta of all runs
-    gradient: int
+    parameters: int  # theta of all runs, and its average where there is one
+    gradient: int  # and the sum of those before it, where batches accumulate
     optimizer: int  # the rule's state, after an update
     activations: int  # saved on the way forward for the way back, for one batch
 
@@ -46,16 +46,22 @@ def memory(experiment: Experiment, lane: int) -> Memory:
     """
     problem, method = engine.finite_sum(experiment), experiment.lanes[lane]
     theta = problem.start().expand(experiment.runs, -1).contiguous()
-    size = method.sampler.size(problem.samples)
-    whole = theta.numel() * theta.element_size()
+    size, whole = method.sampler.at_once(problem.samples), theta.numel() * theta.element_size()
     data, helpers = data_bytes(problem)
-    optimizer = optimizer_bytes(method.rule, theta)
-    return Memory(data, helpers, whole, whole, optimizer, activation_bytes(problem, theta, size))
+    return Memory(
+        data,
+        helpers,
+        whole * (1 if method.average is None else 2),
+        whole * (2 if size < method.sampler.size(problem.samples) else 1),
+        optimizer_bytes(method.rule, theta),
+        activation_bytes(problem, theta, size),
+    )
 
 
 def remark(experiment: Experiment, lane: int) -> str:
     """What the bytes of a lane's activations need said beside them; "" where nothing."""
-    problem, size = engine.finite_sum(experiment), experiment.lanes[lane].sampler.size(experiment.problem.sample_count)
+    problem = engine.finite_sum(experiment)
+    size = experiment.lanes[lane].sampler.at_once(problem.samples)
     chunk, said = problem.chunk(experiment.runs), []
     if chunk is not None and chunk < size:
         said.append(

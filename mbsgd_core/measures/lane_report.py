@@ -6,9 +6,9 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.format import number, plural, point
+from mbsgd_core.format import count, number, plural, point
 from mbsgd_core.measures import cost, draws, ensemble, evaluation, noise, path_gradients, verdict
-from mbsgd_core.measures.decimation import at, cursor, last_sound, outline
+from mbsgd_core.measures.decimation import cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.draws import Draw, draw_at
 from mbsgd_core.measures.limits import start_of
@@ -19,7 +19,7 @@ from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import Evaluations, LaneProgress
-from mbsgd_core.results.verdict import Row
+from mbsgd_core.results.verdict import Diagnosis, Row
 from mbsgd_core.types import ViewBudget
 
 SIZES = 20_000  # of longer lists of batch sizes the first and last stand for all
@@ -39,7 +39,7 @@ def lane_report(
     """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
     seconds = lane.seconds_per_update
-    found = diagnose(experiment, i, trace, known.value, lane.newest)
+    found = _stopped(experiment, lane, diagnose(experiment, i, trace, known.value, lane.newest))
     runs = trace.loss.shape[0]
     curves = trace.loss[0][:, None]
     if drawn is not None:
@@ -60,7 +60,7 @@ def lane_report(
         arrays["batch"] = batch
     spread: dict[str, Any] = {}
     if drawn is not None:
-        total, path, near = engine.finite_sum(experiment), curves[kept, :2], at(trace, close)
+        total, path, near = engine.finite_sum(experiment), curves[kept, :2], trace.at(close)
         arrays |= {
             "theta": path,
             "gradient": drawn.turn(path_gradients.gradients(total, near.theta[0])),
@@ -74,6 +74,9 @@ def lane_report(
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
     tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    if trace.average_loss is not None:
+        arrays["average_loss"] = trace.average_loss[0, kept]
+    tested["average_test_accuracy"] = _average_accuracy(experiment, lane)
     spoilt = start_noise(experiment, i)
     tested |= scores(experiment, lane.path.theta[0, -1], lane.newest)._asdict()
     row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
@@ -82,7 +85,7 @@ def lane_report(
         "label": method.label,
         "samples": samples,
         "sizes": sizes if len(sizes) <= SIZES else [sizes[0], sizes[-1]],
-        "updates": experiment.updates(i),
+        "updates": lane.watch.stopped_at if lane.watch.stopped_at >= 0 else experiment.updates(i),
         "updates_per_epoch": len(sizes),
         "seconds_per_update": seconds,
         "records": len(kept),
@@ -97,6 +100,31 @@ def lane_report(
         "memory_remark": cost.remark(experiment, i),
     }
     return header, arrays | spread, row
+
+
+def _average_accuracy(experiment: Experiment, lane: LaneProgress) -> float:
+    """The share of the held-out rows that the average of run 0 gets right at the newest record; NaN where unknown."""
+    average = lane.trace.average
+    if average is None or not average.shape[1] or evaluation.stops(experiment):
+        return lane.average_accuracy
+    seen = evaluation.evaluations(experiment, average[0, -1:], [0]).test_accuracy
+    return float(seen[0]) if len(seen) else np.nan
+
+
+def _stopped(experiment: Experiment, lane: LaneProgress, found: Diagnosis) -> Diagnosis:
+    """The diagnosis; of a lane whose patience came to its end, with that first."""
+    watch, budget, badge = lane.watch, experiment.budget, found.badge
+    if watch.stopped_at < 0:
+        return found
+    watched = "test loss" if evaluation.test_rows(experiment) else "loss"
+    by = f" by more than {number(budget.min_delta)}" if budget.min_delta else ""
+    mean = "mean " if experiment.runs > 1 else ""
+    best = f"; it was best after update {count(watch.best_at)}" if watch.best_at >= 0 else ""
+    why = (
+        f"Stopped early, after update {count(watch.stopped_at)}: the {mean}{watched} had not fallen{by} for "
+        f"{plural(budget.patience, 'epoch')}{best}."
+    )
+    return found._replace(badge=badge._replace(why=f"{why} {badge.why}"))
 
 
 def _evaluations(experiment: Experiment, lane: LaneProgress, records: np.ndarray) -> Evaluations:

@@ -39,6 +39,7 @@ def row(
     train_accuracy: float | None = None,
     rmse: float | None = None,
     r2: float | None = None,
+    average_test_accuracy: float | None = None,
 ) -> Row:
     """One lane's row; losses are means over the runs that did not diverge, None where there are none.
 
@@ -49,7 +50,8 @@ def row(
         goal: the loss to be reached, where there is one.
         lowest: the least value of the objective, where known.
         noise: the relative noise of a batch gradient at the start.
-        test_loss, test_accuracy, train_accuracy, rmse, r2: at the end; None, or not finite, where there are none.
+        test_loss, test_accuracy, train_accuracy, rmse, r2, average_test_accuracy: at the end; None, or not finite,
+            where there are none.
     """
     each = max(experiment.updates_per_epoch(lane), 1)
 
@@ -61,10 +63,11 @@ def row(
     if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
         sound[:] = False
     last, passages = len(trace.update) - 1, Passages(runs=len(sound))
-    final = best = floor = None
+    final = best = floor = average = None
     if sound.any():
         mean = trace.loss[sound].mean(0)
         final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
+        average = None if trace.average_loss is None else float(trace.average_loss[sound, -1].mean())
         if lowest is not None:
             floor = float(mean[2 * trace.update >= trace.update[-1]].mean()) - lowest
         if goal is not None:
@@ -89,6 +92,8 @@ def row(
         train_accuracy=_known(train_accuracy),
         rmse=_known(rmse),
         r2=_known(r2),
+        average_loss=_known(average),
+        average_test_accuracy=_known(average_test_accuracy),
     )
 
 
@@ -182,6 +187,8 @@ _COLUMNS = (
     Column("test_accuracy", "test accuracy", "Share of the test rows that are right"),
     Column("rmse", "RMSE", "Root mean squared error in the target's own units, of the test rows where there are any"),
     Column("r2", "R²", "1 perfect, 0 no better than predicting the mean of these rows"),
+    Column("average_loss", "loss of the average", "Full objective of the averaged iterate at the end"),
+    Column("average_test_accuracy", "its test accuracy", "Share of the test rows that the averaged iterate gets right"),
     Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
 )
 _PASSAGES = (
@@ -204,7 +211,7 @@ def _value(row: Row, key: str) -> float | None:
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
     "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
-    "test_accuracy": percent, "train_accuracy": percent, "r2": number,
+    "test_accuracy": percent, "train_accuracy": percent, "average_test_accuracy": percent, "r2": number,
 }  # fmt: skip
 
 
@@ -228,7 +235,7 @@ def _cell(row: Row, key: str) -> str:
     return _WRITTEN.get(key, steady)(value)
 
 
-_HIGH = ("test_accuracy", "train_accuracy", "r2")  # the higher the better
+_HIGH = ("test_accuracy", "train_accuracy", "average_test_accuracy", "r2")  # the higher the better
 
 
 def _best(rows: Sequence[Row], key: str) -> int | None:

@@ -11,7 +11,7 @@ from mbsgd_core.results.verdict import BadgeName, Column, Headline, Remedy
 from mbsgd_core.types import Clock
 
 Panel = Literal["path", "fit", "boundary", "images", "confusion", "filters", "numbers"]
-Curve = Literal["loss", "test_loss", "test_accuracy"]
+Curve = Literal["loss", "test_loss", "test_accuracy", "average_loss"]
 Box = Literal["differences", "known", "landscape", "instruments", "data", "units", "reading"]  # below the bench
 
 

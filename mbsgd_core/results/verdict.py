@@ -96,6 +96,8 @@ class Row(NamedTuple):
     train_accuracy: float | None = None  # 0 ... 1
     rmse: float | None = None  # in the target's own units
     r2: float | None = None
+    average_loss: float | None = None  # of the second iterate, of a lane that has one
+    average_test_accuracy: float | None = None
 
     @property
     def to_target(self) -> Spent | None:

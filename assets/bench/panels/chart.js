@@ -18,6 +18,10 @@ export const CURVES = {
   loss: { name: "Train loss", of: (lane) => ({ ys: lane.loss, seen: null }) },
   test_loss: { name: "Test loss", of: (lane) => ({ ys: lane.testLoss, seen: lane.seen }) },
   test_accuracy: { name: "Test accuracy", of: (lane) => ({ ys: lane.testAccuracy, seen: lane.seen }), share: true },
+  average_loss: {
+    name: "Loss of the average",
+    of: (lane) => ({ ys: lane.averageLoss, seen: lane.averageLoss && Uint32Array.from(lane.averageLoss.keys()) }),
+  },
 };
 
 /**
