@@ -37,7 +37,7 @@ export interface Status {
 
 /** A loss that needs no learning, drawn as a line. */
 export interface Level {
-  curve: "loss" | "test_loss" | "test_accuracy";
+  curve: "loss" | "test_loss" | "test_accuracy" | "average_loss";
   value: number;
   text: string;
 }
