@@ -25,10 +25,11 @@ from mbsgd_core.errors import ExperimentError, Notice
 from mbsgd_core.experiment import Experiment, registered
 from mbsgd_core.knobs import Item, NamedItem, allowed, bare, limits_of, page_of
 from mbsgd_core.registry import first_error, name_of
-from mbsgd_core.texts import fit, parse, shown, write
+from mbsgd_core.texts import fit, parse, plain_type, shown, write
 from mbsgd_core.view import VIEW
 
 PAGE_CHARACTERS, PAGE_PARAMETERS = 64_000, 2_000  # a longer link is none that this page made
+OFF = ("off", "null")  # in place of the name of an item that a lane may lack
 NOTICES = 12  # more are counted, not listed
 
 
@@ -112,7 +113,8 @@ def _flat(item: Item, key: str, prefix: str, leave_out: Collection[str] = ()) ->
             for i, child in enumerate(value):
                 yield from _flat(child, _nth(path, i), f"{_nth(path, i)}.", _handed_down(type(item)))
         elif name != head:
-            yield path, write(value)
+            off = value is None and _kind_of(type(item).model_fields[name])
+            yield path, OFF[0] if off else write(value)
 
 
 def _head(cls: type[Item]) -> str | None:
@@ -123,6 +125,12 @@ def _head(cls: type[Item]) -> str | None:
 def _handed_down(cls: type[Item]) -> tuple[str, ...]:
     """The fields that the items in such an item take from it."""
     return cls.handed_down if issubclass(cls, NamedItem) else ()
+
+
+def _kind_of(field: FieldInfo) -> type[Item] | None:
+    """The class of a field that holds an item, or may hold one; None where it holds something else."""
+    kind, _ = plain_type(field.annotation)
+    return kind if isinstance(kind, type) and issubclass(kind, Item) else None
 
 
 def _nth(path: str, i: int) -> str:
@@ -216,8 +224,11 @@ class _Reader:
         """A field's value, PydanticUndefined where the link gives none that can be used."""
         kind: Any = field.annotation
         first, page = bare((get_args(kind) or (None,))[0])[0], page_of(field)
-        if isinstance(kind, type) and issubclass(kind, Item):
-            return self.item(kind, key, f"{key}.", None if default is PydanticUndefined else default)
+        item = _kind_of(field)
+        if item is not None and field.default is None:
+            return self.optional(item, key, default)
+        if item is not None:
+            return self.item(item, key, f"{key}.", None if default is PydanticUndefined else default)
         if get_origin(kind) is tuple and isinstance(first, type) and issubclass(first, Item):
             most = page[1] if page and self.page else limits_of(field.metadata)["max_length"]
             like = () if default is PydanticUndefined else default
@@ -237,6 +248,19 @@ class _Reader:
             wanted = f"a whole number {limits}" if isinstance(value, int) else limits
             self.say(key, f"given {shown(text)}; it should be {wanted}".rstrip(), value)
         return value
+
+    def optional(self, kind: type[Item], key: str, base: Item | None) -> Item | None:
+        """An item that may be off: None."""
+        if self.values.get(key) in OFF or (key not in self.values and base is None):
+            self.read.add(key)
+            return None
+        try:
+            found: Item = self.item(kind, key, f"{key}.", base)
+        except _Unreadable as error:
+            self.read |= {parameter for parameter in self.values if parameter.startswith(f"{key}.")}
+            self.say(error.key, f"{error.text}, or {OFF[0]}")
+            return None
+        return found
 
     def items(
         self, kind: type[Item], key: str, base: Sequence[Item], most: int, leave_out: Collection[str] = ()

@@ -15,7 +15,7 @@ CORE = "mbsgd_core"
 FLOORS = {
     **dict.fromkeys(["errors", "random", "types", "registry", "knobs", "texts", "memory_cache"], 0),
     **dict.fromkeys(["format", "results", "processes"], 0),
-    **dict.fromkeys(["problems", "samplers", "rules", "schedules"], 1),
+    **dict.fromkeys(["problems", "samplers", "rules", "schedules", "clips", "averages"], 1),
     **dict.fromkeys(["experiment", "axes", "view"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
     **dict.fromkeys(["measures"], 4),

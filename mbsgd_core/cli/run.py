@@ -44,7 +44,7 @@ def execute(given: argparse.Namespace) -> None:
         state, trace, seconds = train(experiment, i, given.every, bar=not (given.quiet or verbose), losses=verbose)
         print(json.dumps(report(state, trace, seconds), allow_nan=False), flush=True)
         if out is not None:
-            arrays |= {f"lane{i}/{name}": getattr(trace, name) for name in Trace._fields}
+            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if values is not None}
     if out is not None:
         with out.open("wb") as file:  # an open file, since numpy would append .npz to a bare name
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
         chunk = REPORT_EVERY
     traces, seconds = [engine.snapshot(state)], 0.0
     updates = experiment.updates(lane)
-    while state.update < updates:
+    while not state.over:
         before = state
         heard: list[torch.Tensor] | None = [] if losses else None
         if losses:
@@ -81,7 +81,7 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
         else:
             chunk = max(1, int(chunk * min(2.0, CHUNK_SECONDS / spent)))
         if bar:
-            draw_bar(experiment.lanes[lane].label, state.update, updates)
+            draw_bar(experiment.lanes[lane].label, state.update, state.update if state.over else updates)
     if bar:
         print(file=sys.stderr)
     return state, engine.join(traces), seconds
@@ -107,7 +107,25 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
     tests = [problem.test_metrics(theta) for theta in state.theta]
     for name in tests[0]:
         line[name] = _mean(np.array([test[name] for test in tests])[sound])
-    return line
+    return line | _average(state, trace) | _patience(state)
+
+
+def _average(state: State, trace: Trace) -> dict[str, Any]:
+    """What the lane's average came to, if it has one: the same means over runs."""
+    if state.averaged is None or trace.average_loss is None:
+        return {}
+    sound, problem = state.diverged_at < 0, engine.finite_sum(state.experiment)
+    line = {"average_loss": _mean(trace.average_loss[sound, -1].astype(np.float64))}
+    tests = [problem.test_metrics(theta) for theta in state.averaged.value]
+    return line | {f"average_{name}": _mean(np.array([test[name] for test in tests])[sound]) for name in tests[0]}
+
+
+def _patience(state: State) -> dict[str, Any]:
+    """Where a lane with patience stopped, and where its watched loss was lowest; null where neither happened."""
+    if not state.experiment.budget.patience:
+        return {}
+    found = {"stopped_at": state.watch.stopped_at, "best_at": state.watch.best_at}
+    return {name: update if update >= 0 else None for name, update in found.items()}
 
 
 def _to_next_report(experiment: Experiment, lane: int, update: int) -> int:

@@ -255,7 +255,7 @@ def _one_by_one(state: SweepState, group: _Group, every: int) -> tuple[SweepStat
         run, trace = advance(run, left, every)
         outcome = _seen(outcome, run, trace, state.target)
         left -= max(1, run.update - before)
-        if run.update < e.updates(0):
+        if not run.over:
             running = run, outcome
         else:
             cell, running = cell + 1, None

@@ -32,7 +32,8 @@ def _alone(experiment: Experiment, lane: int) -> Experiment:
     still = method.schedule.model_copy(update={"learning_rate": 1e-9})
     terms = {name: 0.5 for name, value in method.rule if isinstance(value, float) and value}
     like = method.model_copy(update={"label": "", "schedule": still, "rule": method.rule.model_copy(update=terms)})
-    return experiment.model_copy(update={"start": None, "lanes": (like,)})
+    budget = experiment.budget.model_copy(update={"patience": 0})  # such a lane would soon stop
+    return experiment.model_copy(update={"start": None, "budget": budget, "lanes": (like,)})
 
 
 @lru_cache(maxsize=256)

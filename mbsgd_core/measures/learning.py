@@ -68,9 +68,17 @@ def field(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, 
     return Field(xs, ys, values.reshape(len(ys), len(xs), -1))
 
 
-def judge(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, which: Which = "test") -> Judged:
-    """Every held-out row (or training row) beside what the model at theta (P,) says about it."""
-    return _judged(problem, total, theta, *rows_of(problem, seed, which))
+def judge(
+    problem: DataProblem,
+    total: FiniteSum,
+    theta: np.ndarray,
+    seed: int,
+    which: Which = "test",
+    rows: np.ndarray | None = None,
+) -> Judged:
+    """Every held-out row (or training row; or some of them) beside what the model at theta (P,) says about it."""
+    x, y = rows_of(problem, seed, which)
+    return _judged(problem, total, theta, *((x, y) if rows is None else (x[rows], y[rows])))
 
 
 def _judged(problem: DataProblem, total: FiniteSum, theta: np.ndarray, rows: np.ndarray, truth: np.ndarray) -> Judged:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsgd_core.types import Trace, ViewBudget
+from mbsgd_core.types import Trace, ViewBudget, Watch
 
 Frame = dict[str, np.ndarray]  # what a model has learned after some updates, by the name of what shows it
 
@@ -65,16 +65,15 @@ class LaneProgress(NamedTuple):
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
     newest: Frame  # what it has learned so far; {}: nothing to show
-    memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
+    memory: tuple[int, ...] | None = None  # bytes: data, helpers, parameters, gradient, optimizer, activations
+    watch: Watch = Watch()  # of a lane with patience
+    average_accuracy: float = np.nan  # of the average on the test rows, at the newest record; NaN: look for yourself
 
     def grown(self, piece: "LaneProgress") -> "LaneProgress":
         """This lane with the next piece at its end."""
         records = len(self.trace.update)
-        # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
-        pairs = zip(self.trace, piece.trace, strict=True)
-        trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
         return piece._replace(
-            trace=trace,
+            trace=Trace.joined([self.trace, piece.trace]),
             kept=np.concatenate([self.kept, piece.kept + records]),
             spent=self.spent + piece.spent,
             trained=self.trained + piece.trained,
@@ -85,6 +84,7 @@ class LaneProgress(NamedTuple):
             replay=self.replay.grown(piece.replay, records),
             newest=piece.newest or self.newest,
             memory=self.memory,
+            average_accuracy=self.average_accuracy if np.isnan(piece.average_accuracy) else piece.average_accuracy,
         )
 
     @property
@@ -118,9 +118,8 @@ class LaneProgress(NamedTuple):
         trace, kept = self.trace, self.kept
         if len(kept) == len(trace.update):
             return trace
-        return Trace(
-            trace.update[kept], trace.samples[kept], trace.learning_rate[kept], trace.theta, trace.loss[:, kept]
-        )
+        thin = trace._replace(theta=trace.loss, average=None).at(kept)
+        return thin._replace(theta=trace.theta, average=trace.average)
 
 
 class View(NamedTuple):

@@ -4,6 +4,8 @@ from typing import Any
 
 import streamlit as st
 
+from mbsgd_core.averages.base import Average
+from mbsgd_core.clips.base import Clip
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.registry import discover, name_of
 from mbsgd_core.rules.base import Rule
@@ -15,7 +17,8 @@ from mbsgd_core.ui.controls import choice, item_knobs, knob
 from mbsgd_core.ui.parts import OWN, other, parts
 
 MOST_LANES = 6
-_PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule))
+_PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule), ("clip", Clip), ("average", Average))
+_OFF = "off"  # of a part that a lane may lack
 
 
 def lanes(experiment: Experiment) -> None:
@@ -39,25 +42,29 @@ def lanes(experiment: Experiment) -> None:
 
 def _part(experiment: Experiment, i: int, part: str, base: type) -> None:
     item = getattr(experiment.lanes[i], part)
-    options = {name: _words(name) for name in discover(f"mbsgd_core.{part}s", base)}
+    field = type(experiment.lanes[i]).model_fields[part]
+    off = {} if field.is_required() or field.default is not None else {_OFF: "Off"}
+    options = off | {name: _words(name) for name in discover(f"mbsgd_core.{part}s", base)}
 
     def pick(name: str) -> None:
         session.change(lambda draft: _swap(draft["lanes"][i], part, name, experiment))
 
-    label = type(experiment.lanes[i]).model_fields[part].title or part
-    choice(label, options, name_of(item), ("lanes", i, part), pick)
+    choice(field.title or part, options, _OFF if item is None else name_of(item), ("lanes", i, part), pick)
     if isinstance(item, Sequence):
         item_knobs(item, ("lanes", i, part), leave_out=OWN)
         parts(item, ("lanes", i, part), options)
-    else:
+    elif item is not None:
         item_knobs(item, ("lanes", i, part))
 
 
 def _swap(lane: dict[str, Any], part: str, name: str, experiment: Experiment) -> None:
     """Another item in one part of a lane; knobs that both have keep their value, required ones get a start value."""
-    cls = discover(f"mbsgd_core.{part}s", dict(_PARTS)[part])[name]
-    fresh = other(lane[part], cls, name)
-    if name != "full_batch" and lane[part].get("name") == "full_batch":
+    if name == _OFF:
+        lane[part] = None
+        return
+    cls, old = discover(f"mbsgd_core.{part}s", dict(_PARTS)[part])[name], lane[part] or {}
+    fresh = other(old, cls, name)
+    if name != "full_batch" and old.get("name") == "full_batch":
         fresh |= {key: min(32, experiment.problem.sample_count) for key, f in cls.model_fields.items() if _is_live(f)}
     lane[part] = fresh
 

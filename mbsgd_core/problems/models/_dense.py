@@ -117,7 +117,7 @@ class LayeredSum(NetSum):
 
         gradients = theta.new_empty(self.samples, self.parameters)
         weights = self._pairs(self.views(theta))
-        step = self._rows(1)
+        step = self.chunk(1)
         for first in range(0, self.samples, step):
             rows = slice(first, first + step)
             inputs, delta = self._inputs(weights, self.x[rows], [])

@@ -184,6 +184,8 @@ class NetSum(FiniteSum):
         width: numbers that one sample occupies in `accumulate`, all layers together.
     """
 
+    data: ClassVar[tuple[str, ...]] = ("x", "y", "x_test", "y_test")
+
     width: int
 
     def __init__(self, problem: NetProblem, seed: int, dtype: "torch.dtype", device: str):
@@ -260,7 +262,7 @@ class NetSum(FiniteSum):
 
         parts, inputs = self.views(theta[None]), rows.reshape(len(rows), *self.x.shape[1:])
         with torch.no_grad():
-            return torch.cat([self.forward(parts, part[None])[0] for part in inputs.split(self._rows(1))])
+            return torch.cat([self.forward(parts, part[None])[0] for part in inputs.split(self.chunk(1))])
 
     def metrics(self, theta: "Tensor", x: "Tensor", y: "Tensor") -> dict[str, float]:
         """{"loss", "accuracy"} of theta (P,) on some rows, without the penalty; no accuracy for a regression."""
@@ -303,7 +305,7 @@ class NetSum(FiniteSum):
         """Mean gradient over a batch, accumulated chunk by chunk: memory never grows with the batch."""
         indices, place = (None, None) if batch is None else batch
         rows, total = self.samples if indices is None else indices.shape[1], None
-        step = self._rows(len(theta))
+        step = self.chunk(len(theta))
         for chunk, first in enumerate(range(0, rows, step)):
             x, y = self._look_up(indices, first, min(first + step, rows))
             part = self.accumulate(theta, x, y, None if place is None else Draws(place, chunk), losses)
@@ -322,8 +324,7 @@ class NetSum(FiniteSum):
             return self.x.index_select(0, chosen[0])[None], self.y.index_select(0, chosen[0])[None]
         return self.x[chosen], self.y[chosen]
 
-    def _rows(self, runs: int) -> int:
-        """How many samples of so many runs make one chunk."""
+    def chunk(self, runs: int) -> int:
         return max(1, WORK // (runs * self.width))
 
     def _ridge(self, theta: "Tensor") -> "Tensor":
@@ -337,7 +338,7 @@ class NetSum(FiniteSum):
         if len(theta) > together:
             each = [self._evaluate(part, x, y) for part in theta.split(together)]
             return torch.cat([loss for loss, _ in each]), torch.cat([right for _, right in each])
-        parts, rows = self.views(theta), self._rows(len(theta))
+        parts, rows = self.views(theta), self.chunk(len(theta))
         loss, right = (theta.new_zeros(len(theta), dtype=torch.float64) for _ in range(2))
         for some, wanted in zip(x.split(rows), y[None].split(rows, 1), strict=True):
             z = self.forward(parts, some[None])
