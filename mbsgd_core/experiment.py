@@ -14,7 +14,7 @@ from mbsgd_core.knobs import Item, NamedItem, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.problems.models.base import DataProblem
-from mbsgd_core.registry import discover, first_error, pick
+from mbsgd_core.registry import discover, first_error, name_of, pick
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.samplers.base import Sampler
@@ -203,6 +203,11 @@ class Experiment(Item):
                     f"given {size}; the problem has {samples} samples, so it should be 1 to {samples}",
                     ("lanes", i, "sampler", "batch_size"),
                     nearest=samples,
+                )
+            if lane.schedule.moves_momentum and not lane.rule.has_momentum:
+                raise ExperimentError(
+                    f"{name_of(lane.rule)} has neither a momentum nor betas to move; turn it off, or take another rule",
+                    ("lanes", i, "schedule", "cycle_momentum"),
                 )
             try:
                 lane.schedule.init(self.intervals(i))

@@ -35,6 +35,13 @@ export interface Status {
   estimate: number | null;
 }
 
+/** A loss that needs no learning, drawn as a line. */
+export interface Level {
+  curve: "loss" | "test_loss" | "test_accuracy" | "average_loss";
+  value: number;
+  text: string;
+}
+
 /** How much of the paths a plane holds. */
 export interface Projection {
   explained: number[];
@@ -48,6 +55,8 @@ export interface ProblemHeader {
   optimal_value: number | null;
   samples: number;
   parameters: number;
+  levels: Level[];
+  remark: string;
   axes?: string[];
   view?: number[];
   minimizers?: number[][];
@@ -138,6 +147,7 @@ export interface LaneHeader {
   cells: Record<string, string>;
   ellipse: Ellipse | null;
   memory: Record<string, number> | null;
+  memory_remark: string;
   knobs: Record<string, number | null>;
   pinned: string[];
 }
@@ -211,8 +221,8 @@ export interface CursorLane {
   batch_gradient: number[] | null;
   fan: number[][];
   measured: number[][];
-  predicted_with: number[][];
-  predicted_without: number[][];
+  predicted_with: number[][] | null;
+  predicted_without: number[][] | null;
   text: string;
 }
 

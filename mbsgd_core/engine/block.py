@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mbsgd_core.engine.accumulation import batch_gradient
 from mbsgd_core.engine.plan import Plan
+from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import State, Trace
 
 # A run counts as diverged once it is not finite, or its loss has grown by this factor over the start (or over 1).
@@ -23,9 +24,9 @@ def block(
     evaluate: bool = True,
 ) -> tuple[State, Trace]:
     """The updates up to `stop`, with their records; batch_losses and evaluate as in `advance`."""
-    problem, rule, schedule = plan.problem, plan.method.rule, plan.method.schedule
+    problem, schedule = plan.problem, plan.method.schedule
     theta, rule_state, rates_now = state.theta, state.rule_state, state.schedule_state
-    rate = _rate(rates_now, theta)
+    rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
     clip, average, averaged = plan.method.clip, plan.method.average, state.averaged
     rows, rates, losses, averages = [], [], [], []
     for batch, ends_epoch in plan.batches(state.update, stop):
@@ -46,7 +47,7 @@ def block(
                 rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, watched, strict=True))
             else:
                 rates_now = (schedule.step(rates_now[0]),)
-            rate = _rate(rates_now, theta)
+            rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
     updates = np.arange(state.update + 1, stop + 1)
     wanted = np.isin(updates, kept, assume_unique=True)
     seen, loss = _records(plan, rows, wanted, kept, updates, evaluate)
@@ -96,6 +97,16 @@ def _without(theta: Tensor, diverged_at: np.ndarray) -> Tensor:
     theta = theta.clone()
     theta[torch.as_tensor(diverged_at >= 0, device=theta.device)] = torch.nan
     return theta
+
+
+def rule_of(plan: Plan, schedule: tuple[Any, ...]) -> Rule:
+    """The lane's rule, with the momentum of this interval where the schedule moves it."""
+    method = plan.method
+    return (
+        method.rule.with_momentum(method.schedule.momentum(schedule[0]))
+        if method.schedule.moves_momentum
+        else method.rule
+    )
 
 
 def _rate(schedule: tuple[Any, ...], theta: Tensor) -> float | Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from mbsgd_core import kernels
 from mbsgd_core.averages.base import Averaged
 from mbsgd_core.engine import compiled, patience
-from mbsgd_core.engine.block import block
+from mbsgd_core.engine.block import block, rule_of
 from mbsgd_core.engine.plan import Plan, plan_of
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
@@ -42,7 +42,7 @@ def _start(plan: Plan) -> State:
         plan.lane,
         0,
         theta,
-        method.rule.init(theta),
+        rule_of(plan, (schedule,)).init(theta),
         (schedule,) * copies,
         np.full(experiment.runs, -1 if np.isfinite(first) else 0, dtype=np.int64),
         np.full(experiment.runs, first),

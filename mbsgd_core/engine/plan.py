@@ -59,8 +59,10 @@ class Plan:
     def look_for_compiled(self) -> None:
         """`compiled` becomes the compiled form of problem and rule, None where this process or this lane has none."""
         method, dtype = self.method, self.experiment.dtype
-        # The compiled loops know no clip, keep no second iterate, and take all of a batch at once.
-        plain = method.clip is None and method.average is None and (not self.sizes or self.at_once >= self.sizes[0])
+        # The compiled loops know no clip, keep no second iterate and take all of a batch at once; a rule's tape has the
+        # rule's knobs as constants.
+        plain = method.clip is None and method.average is None and not method.schedule.moves_momentum
+        plain = plain and (not self.sizes or self.at_once >= self.sizes[0])
         self.compiled = kernels.descent_for(self.problem, method.rule, method.schedule, dtype) if plain else None
 
     def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:

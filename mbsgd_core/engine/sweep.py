@@ -79,7 +79,7 @@ class _Side(NamedTuple):
     @property
     def inner(self) -> bool:
         """Whether its values can stand side by side in a group."""
-        return self.place is not None and self.name.startswith(("rule.", "schedule."))
+        return self.place is not None and self.name.startswith(("rule.", "schedule.")) and self.name.count(".") == 1
 
 
 class _Grid:

@@ -17,7 +17,7 @@ from mbsgd_core.results.run import Scene
 
 VERSION = 2
 DONE = {"state": "done", "progress": 1.0, "message": "", "left": None, "estimate": None}
-MEMORY = ("data", "parameters", "gradient", "optimizer state", "activations")
+MEMORY = ("data", "helpers", "parameters", "gradient", "optimizer state", "activations")
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -7,11 +7,13 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import count, number, plural, point
-from mbsgd_core.measures import ensemble, evaluation, noise, path_gradients, verdict
+from mbsgd_core.measures import cost, draws, ensemble, evaluation, noise, path_gradients, verdict
 from mbsgd_core.measures.decimation import cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
+from mbsgd_core.measures.draws import Draw, draw_at
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane
+from mbsgd_core.measures.scores import scores
 from mbsgd_core.measures.truth import Truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
@@ -71,11 +73,12 @@ def lane_report(
     if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
-    tested: dict[str, float] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
     if trace.averages:
         arrays["average_loss"] = trace.average_loss[0, kept]
     tested["average_test_accuracy"] = _average_accuracy(experiment, lane)
     spoilt = start_noise(experiment, i)
+    tested |= scores(experiment, lane.path.theta[0, -1], lane.newest)._asdict()
     row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
@@ -94,6 +97,7 @@ def lane_report(
         "summary": _summary(lane, row),
         "ellipse": ensemble.ellipse(spread["ends"]) if spread else None,
         "memory": None if lane.memory is None else list(lane.memory),
+        "memory_remark": cost.remark(experiment, i),
     }
     return header, arrays | spread, row
 
@@ -158,17 +162,22 @@ def _summary(lane: LaneProgress, row: Row) -> str:
 
 def start_noise(experiment: Experiment, lane: int) -> float | None:
     """The relative noise of this lane's batch gradients at the start; None where the gradient is zero or no number."""
-    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
-    factor = noise.shrink(samples, sampler.size(samples), sampler.draws_with_replacement)
-    if not factor:
+    draw = draw_at(experiment, lane, 0)
+    return None if draw is None else _start_noise(engine.finite_sum(experiment), start_of(experiment), draw)
+
+
+def _start_noise(total: FiniteSum, start: tuple[float, ...], draw: Draw) -> float | None:
+    if draw.size == total.samples and not draw.replacement:
         return 0.0
-    scale = _start_scale(engine.finite_sum(experiment), start_of(experiment))
-    return None if scale is None else (factor * scale) ** 0.5
+    each = _start_gradients(total, start)
+    if each is None:
+        return None
+    relative = noise.ratio(draws.variance(each, draw), float((each.mean(0) ** 2).sum()))
+    return relative**0.5 if np.isfinite(relative) else None
 
 
-@derived_cache(most=32)
-def _start_scale(total: FiniteSum, start: tuple[float, ...]) -> float | None:
+@derived_cache(most=8)
+def _start_gradients(total: FiniteSum, start: tuple[float, ...]) -> np.ndarray | None:
     if total.samples * total.parameters > noise.SAMPLE_WORK:
         return None
-    scale = noise.simple_scale(noise.sample_gradients(total, np.array(start)))
-    return scale if np.isfinite(scale) else None
+    return noise.sample_gradients(total, np.array(start))

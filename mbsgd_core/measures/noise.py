@@ -77,7 +77,7 @@ def ratio(noise: float, signal: float) -> float:
 
 
 def batch_gradients(
-    gradients: np.ndarray, batch_size: int, replacement: bool, seed: int, count: int = DRAWS
+    gradients: np.ndarray, batch_size: int, replacement: bool, seed: int, count: int = DRAWS, update: int = 0
 ) -> np.ndarray:
     """The gradients of `count` freshly drawn batches, (count, P), independent of each other.
 
@@ -87,11 +87,12 @@ def batch_gradients(
         replacement: whether one batch may hold a sample twice.
         seed: of the stream "measure".
         count: batches.
+        update: the number of the update; each has draws of its own.
     """
     samples = len(gradients)
     if shrink(samples, batch_size, replacement) == 0:
         return np.tile(gradients.mean(0), (count, 1))
-    draw = stream(seed, "measure", 1 if replacement else 0, batch_size)
+    draw = stream(seed, "measure", 2 * batch_size + replacement, update)
     if replacement:
         chosen = draw.integers(samples, size=(count, batch_size))
     elif samples * count <= WORK:
@@ -102,10 +103,12 @@ def batch_gradients(
     return np.asarray(gradients[chosen].mean(1))
 
 
-def measured_covariance(gradients: np.ndarray, batch_size: int, replacement: bool, seed: int) -> np.ndarray:
+def measured_covariance(
+    gradients: np.ndarray, batch_size: int, replacement: bool, seed: int, update: int = 0
+) -> np.ndarray:
     """The covariance of a batch gradient about G, from up to 2,000 drawn batches, (P, P)."""
     # Numpy draws a large share of the samples by shuffling all of them.
     touched = max(batch_size * gradients.shape[1], len(gradients) if 50 * batch_size > len(gradients) else 1)
     count = max(FAN, min(DRAWS, WORK // touched))
-    off = batch_gradients(gradients, batch_size, replacement, seed, count) - gradients.mean(0)
+    off = batch_gradients(gradients, batch_size, replacement, seed, count, update) - gradients.mean(0)
     return np.asarray(off.T @ off / count)

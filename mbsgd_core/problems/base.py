@@ -40,6 +40,7 @@ class FiniteSum(ABC):
     samples: int
     parameters: int
     width: int = 1  # numbers that one sample occupies on its way through the model, where that is many
+    data: ClassVar[tuple[str, ...]] = ()  # names of the tensors that hold its rows; what else it keeps are helpers
 
     @abstractmethod
     def losses(self, theta: "Tensor", indices: "Tensor") -> "Tensor":
@@ -91,6 +92,10 @@ class FiniteSum(ABC):
             (batch,) = self.gather(rows.reshape(1, -1, 1))
             gradients[rows] = self.gradient(theta.expand(len(rows), -1).contiguous(), batch)
         return gradients
+
+    def chunk(self, runs: int) -> int | None:
+        """How many samples of a batch are on their way at once, the rest waits; None: all of them, always."""
+        return None
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -69,6 +69,14 @@ class Projection(TypedDict):
     text: str
 
 
+class Level(TypedDict):
+    """A loss that needs no learning, drawn as a line."""
+
+    curve: Curve
+    value: float
+    text: str
+
+
 class ProblemHeader(TypedDict):
     """The problem; what is not required is there while its surface is shown."""
 
@@ -77,6 +85,8 @@ class ProblemHeader(TypedDict):
     optimal_value: float | None
     samples: int
     parameters: int
+    levels: Sequence[Level]
+    remark: str
     axes: NotRequired[Sequence[str]]
     view: NotRequired[Sequence[float]]
     minimizers: NotRequired[Sequence[Sequence[float]]]
@@ -164,6 +174,7 @@ class LaneHeader(TypedDict):
     cells: Mapping[str, str]
     ellipse: Ellipse | None
     memory: Mapping[str, float] | None
+    memory_remark: str
     knobs: Mapping[str, float | None]
     pinned: Sequence[str]
 
@@ -220,8 +231,8 @@ class CursorLane(TypedDict):
     batch_gradient: Sequence[float] | None
     fan: Sequence[Sequence[float]]
     measured: Sequence[Sequence[float]]
-    predicted_with: Sequence[Sequence[float]]
-    predicted_without: Sequence[Sequence[float]]
+    predicted_with: Sequence[Sequence[float]] | None
+    predicted_without: Sequence[Sequence[float]] | None
     text: str
 
 

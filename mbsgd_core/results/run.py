@@ -65,7 +65,7 @@ class LaneProgress(NamedTuple):
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
     newest: Frame  # what it has learned so far; {}: nothing to show
-    memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
+    memory: tuple[int, ...] | None = None  # bytes: data, helpers, parameters, gradient, optimizer, activations
     watch: Watch = Watch()  # of a lane with patience
     average_accuracy: float = np.nan  # of the average on the test rows, at the newest record; NaN: look for yourself
 

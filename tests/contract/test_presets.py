@@ -18,6 +18,7 @@ The measures, each a mean over the runs of a lane (excess: the loss above the le
     updates_to      updates until the excess is at most "target" times the start's; also samples_to, epochs_to
     diverged_at     the first bad update
     limit           the largest stable rate at the start: of the full batch, or in mean square for smaller ones
+    curvature       largest eigenvalue of the Hessian at the end of run 0
     spread          root of the summed variances of the end points of the runs
     away            distance of the end from "point"
     reach           distance of the end from 0 along axis "axis"
@@ -85,6 +86,8 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
         return int(state.diverged_at.min()) if (state.diverged_at >= 0).any() else None
     if what == "limit":
         return largest_stable_rate(e, label)
+    if what == "curvature":
+        return largest_curvature(engine.finite_sum(e), end[0])
     if what == "spread":
         return float(np.sqrt(end.var(0).sum()))
     if what == "away":

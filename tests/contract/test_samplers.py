@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures.cursor import at_cursor
-from mbsgd_core.measures.noise import shrink
+from mbsgd_core.measures.noise import covariance, sample_gradients, shrink
 from mbsgd_core.random import stream
 from mbsgd_core.registry import discover
 from mbsgd_core.samplers.base import MiniBatchSampler, Sampler
@@ -78,12 +79,54 @@ def test_a_batch_is_as_noisy_as_the_measures_say(name, size):
     assert abs(squares.mean() - expected) <= 5 * squares.std() / np.sqrt(runs) + 1e-12
 
 
+def at_start(sampler: dict, at: int = 0) -> dict:
+    """The cursor of a noisy bowl after so many updates, at a fixed place."""
+    e = experiment(sampler)
+    noisy = e.model_copy(update={"problem": e.problem.model_copy(update={"noise": 1.0})})
+    (found,) = at_cursor(noisy, [at], [(1.0, 1.0)], updates=[at])
+    each = sample_gradients(engine.finite_sum(noisy), np.array([1.0, 1.0]))
+    return found | {"each": each, "samples": noisy.problem.sample_count}
+
+
 @pytest.mark.parametrize("name", MINI)
 def test_the_sentence_says_how_it_draws(name):
-    e = experiment({"name": name, "batch_size": 4})
-    noisy = e.model_copy(update={"problem": e.problem.model_copy(update={"noise": 1.0})})
-    (found,) = at_cursor(noisy, [0], [(1.0, 1.0)])
-    assert f"drawn {'with' if SAMPLERS[name].draws_with_replacement else 'without'} replacement" in found["text"]
+    found, cls = at_start({"name": name, "batch_size": 4}), SAMPLERS[name]
+    drawn = f"drawn {'with' if cls.draws_with_replacement else 'without'} replacement"
+    assert ("repeats its own" if not cls.changes else drawn) in found["text"]
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_the_fan_holds_batches_that_the_lane_can_draw(name):
+    """Lanes that keep an order have as many batches as an epoch; all others a fresh fan at every update."""
+    sampler = SAMPLERS[name](batch_size=5)
+    fans = [at_start({"name": name, "batch_size": 5}, at) for at in (0, 1)]
+    fresh = [np.array(found["fan"]) for found in fans]
+    assert np.array_equal(*fresh) is not sampler.changes
+    each, samples = fans[0]["each"], fans[0]["samples"]
+    if sampler.changes:
+        assert all(len(fan) == 40 for fan in fresh) and fans[0]["predicted_with"] is not None
+        return
+    order = sampler.orders(0, 1, 3, samples)[0]
+    own = np.array([each[order[first : first + 5]].mean(0) for first in range(0, samples, 5)])
+    np.testing.assert_allclose(fresh[0], own[:40], rtol=1e-12)
+    off = own - each.mean(0)
+    np.testing.assert_allclose(fans[0]["measured"], off.T @ off / len(own), rtol=1e-12)
+    assert fans[0]["predicted_with"] is None and fans[0]["predicted_without"] is None
+
+
+@pytest.mark.parametrize("name", [name for name in MINI if SAMPLERS[name].changes])
+def test_a_short_last_batch_is_as_noisy_as_its_own_size(name):
+    samples = at_start({"name": name, "batch_size": 1})["samples"]
+    size = samples - 1  # which leaves one sample for the last batch of an epoch
+    replacing = SAMPLERS[name].draws_with_replacement
+    for at, now in ((0, size), (1, 1), (2, size)):
+        found = at_start({"name": name, "batch_size": size}, at)
+        expected = covariance(found["each"]) * shrink(samples, now, replacing)
+        key = "predicted_with" if replacing else "predicted_without"
+        np.testing.assert_allclose(found[key], expected, rtol=1e-9)
+        spread = 6 * np.sqrt(2 / 2000) * np.abs(np.diag(expected)).max()
+        np.testing.assert_allclose(found["measured"], expected, atol=spread)
+        assert ("last batch has 1 sample:" in found["text"]) is (now == 1)
 
 
 def test_in_order_is_the_stored_order():

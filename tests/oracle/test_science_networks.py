@@ -41,7 +41,7 @@ def test_rows_16_and_53_activations_grow_with_the_batch_and_nothing_else_does():
         TEXT_CNN, [lane(16, 1e-3, name="adam"), lane(64, 1e-3, name="adam"), lane(None, 1e-3, name="adam")], 1
     )
     few, many, full = (cost.memory(e, i) for i in range(3))
-    assert few[:4] == many[:4] == full[:4]  # data, parameters, gradient, optimizer
+    assert few[:5] == many[:5] == full[:5]  # data, helpers, parameters, gradient, optimizer
     assert (many.activations - few.activations) / 48 == pytest.approx(268_144, rel=0.05)
     assert many.activations == pytest.approx(4 * few.activations, rel=1e-3)
     assert e.problem.sample_count == 10_000 and full.activations < 300 * 268_144

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.figures.payload import unpack
-from mbsgd_core.registry import discover
+from mbsgd_core.registry import discover, name_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.ui import frame, presets
@@ -198,6 +198,26 @@ def test_every_rule_and_schedule_can_be_chosen(part, base):
         page.selectbox(f"lanes/2/{part}").set_value(name).run()
         assert not page.exception and not page.error, name
         assert dict(parse_qsl(header(page)["link"]))[f"lane3.{part}"] == name
+
+
+def test_the_parts_of_a_sequence_can_be_chosen_timed_added_and_removed():
+    page = unfold(bench(), "box/lane2")
+    page.selectbox("lanes/2/schedule").set_value("sequence").run()
+    first = "lanes/2/schedule/parts/0"
+    page.number_input(f"{first}/intervals").set_value(7).run()
+    page.selectbox(f"{first}").set_value("exponential").run()
+    page.slider(f"{first}/gamma").set_value(0.9).run()
+    page.button("lanes/2/schedule/add").click().run()
+    page.selectbox("lanes/2/schedule/parts/2").set_value("cosine").run()
+    assert not page.exception and not page.error
+    sequence = in_hand(page).lanes[2].schedule
+    assert [name_of(part) for part in sequence.parts] == ["exponential", "constant", "cosine"]
+    assert sequence.intervals == (7, 5) and sequence.parts[0].gamma == 0.9
+    page.number_input(f"{first}/intervals").set_value(0).run()
+    assert page.error
+    page.button("lanes/2/schedule/parts/2/remove").click().run()
+    link = dict(parse_qsl(header(page)["link"]))
+    assert not page.exception and (link["lane3.schedule.part2"], link["lane3.schedule.intervals"]) == ("constant", "7")
 
 
 @pytest.mark.parametrize("name", [LINE, NET, "21_saddle"])

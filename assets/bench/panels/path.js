@@ -10,6 +10,7 @@ import { leaveTabOrder, settings } from "./toolbar.js";
 import { Trail } from "./trail.js";
 
 const SPREADS = "2 sigma of other batches of this size: measured; predicted with and without replacement";
+const OWN = "2 sigma of the lane's own batches, which come back in every epoch: measured";
 
 /** A short line for the legend. */
 const key = (dash) =>
@@ -32,17 +33,8 @@ class Surface {
   constructor(bench, lanes) {
     this.lanes = lanes; // their numbers
     this.chart = h("div", { class: "mb-chart", "aria-hidden": "true", title: "" });
-    this.legend = h(
-      "div",
-      { class: "mb-legend", hidden: true, title: SPREADS },
-      "2σ:",
-      key([]),
-      "measured",
-      key(DASHES.with),
-      "with",
-      key(DASHES.without),
-      "without repl.",
-    );
+    this.predicted = h("span", {}, key(DASHES.with), "with", key(DASHES.without), "without repl.");
+    this.legend = h("div", { class: "mb-legend", hidden: true }, "2σ:", key([]), "measured", this.predicted);
     this.under = h("div", { class: "mb-under", hidden: true });
     this.element = h("div", { class: "mb-plot" }, this.chart);
     this.visible = true;
@@ -170,6 +162,8 @@ export function createPaths(bench, groups, picked) {
     if (!bench.legible) return;
     const told = order[order.length - 1];
     surface.legend.hidden = !infos[told] || isFull(bench.lanes[told]);
+    surface.predicted.hidden = !infos[told]?.predicted_with; // the lane repeats its own batches
+    surface.legend.title = surface.predicted.hidden ? OWN : SPREADS;
   }
 
   function resize() {

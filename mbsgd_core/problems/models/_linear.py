@@ -123,6 +123,8 @@ class LinearSum(FiniteSum):
     too should begin where torch puts a fresh tensor, as the result of any update does.)
     """
 
+    data: ClassVar[tuple[str, ...]] = ("x", "y", "x_test", "y_test")
+
     def __init__(self, problem: LinearModel, seed: int, dtype: "torch.dtype", device: str):
         import torch
 

@@ -120,6 +120,8 @@ def centred_draws(seed: int, count: int, width: int, deviation: float) -> np.nda
 class SurfaceSum(FiniteSum):
     """A surface with its m noise draws, as tensors."""
 
+    data: ClassVar[tuple[str, ...]] = ("draws",)
+
     parameters = 2
 
     def __init__(self, surface: Surface, seed: int, dtype: "torch.dtype", device: str):
