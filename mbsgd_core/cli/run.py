@@ -44,7 +44,7 @@ def execute(given: argparse.Namespace) -> None:
         state, trace, seconds = train(experiment, i, given.every, bar=not (given.quiet or verbose), losses=verbose)
         print(json.dumps(report(state, trace, seconds), allow_nan=False), flush=True)
         if out is not None:
-            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if values is not None}
+            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if len(values)}
     if out is not None:
         with out.open("wb") as file:  # an open file, since numpy would append .npz to a bare name
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
 
 def _average(state: State, trace: Trace) -> dict[str, Any]:
     """What the lane's average came to, if it has one: the same means over runs."""
-    if state.averaged is None or trace.average_loss is None:
+    if state.averaged is None:
         return {}
     sound, problem = state.diverged_at < 0, engine.finite_sum(state.experiment)
     line = {"average_loss": _mean(trace.average_loss[sound, -1].astype(np.float64))}

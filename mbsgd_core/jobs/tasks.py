@@ -113,7 +113,7 @@ def _start(state: State) -> LaneProgress:
         evaluations = Evaluations(
             np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy])
         )
-        if trace.average is not None:
+        if trace.averages:
             trace = trace._replace(average=trace.average[:1], average_loss=trace.loss)
         newest = seen.shown
         replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay

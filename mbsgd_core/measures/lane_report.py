@@ -74,7 +74,7 @@ def lane_report(
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
     tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
-    if trace.average_loss is not None:
+    if trace.averages:
         arrays["average_loss"] = trace.average_loss[0, kept]
     tested["average_test_accuracy"] = _average_accuracy(experiment, lane)
     spoilt = start_noise(experiment, i)
@@ -105,7 +105,7 @@ def lane_report(
 def _average_accuracy(experiment: Experiment, lane: LaneProgress) -> float:
     """The share of the held-out rows that the average of run 0 gets right at the newest record; NaN where unknown."""
     average = lane.trace.average
-    if average is None or not average.shape[1] or evaluation.stops(experiment):
+    if not average.size or evaluation.stops(experiment):
         return lane.average_accuracy
     seen = evaluation.evaluations(experiment, average[0, -1:], [0]).test_accuracy
     return float(seen[0]) if len(seen) else np.nan

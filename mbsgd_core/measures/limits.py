@@ -38,7 +38,7 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
     """The limits by the largest curvature at some places; None where there are none."""
     method = experiment.lanes[lane]
     problem = engine.finite_sum(experiment)
-    if problem.parameters > stability.PARAMETERS:
+    if problem.parameters > stability.PARAMETERS or method.clip is not None:  # a clip moves the limit
         return None
     found = {place: curvature for place in places if (curvature := _curvature(problem, place)) is not None}
     steepest = max(found, key=lambda place: found[place], default=None)
@@ -57,6 +57,8 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
 
 def network_limits(experiment: Experiment, lane: int) -> Limits | None:
     """The limit by the largest curvature at the start over some samples: a search that networks of any size allow."""
+    if experiment.lanes[lane].clip is not None:
+        return None
     total = engine.finite_sum(experiment)
     some = subsample(total, FEWEST if experiment.problem.flops > DEAR else FEW, experiment.seed)
     start = np.array(experiment.start) if experiment.start is not None else total.start().cpu().numpy()

@@ -67,7 +67,7 @@ def row(
     if sound.any():
         mean = trace.loss[sound].mean(0)
         final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
-        average = None if trace.average_loss is None else float(trace.average_loss[sound, -1].mean())
+        average = float(trace.average_loss[sound, -1].mean()) if trace.averages else None
         if lowest is not None:
             floor = float(mean[2 * trace.update >= trace.update[-1]].mean()) - lowest
         if goal is not None:

@@ -118,7 +118,7 @@ class LaneProgress(NamedTuple):
         trace, kept = self.trace, self.kept
         if len(kept) == len(trace.update):
             return trace
-        thin = trace._replace(theta=trace.loss, average=None).at(kept)
+        thin = trace._replace(theta=trace.loss, average=trace.average_loss).at(kept)  # theta is thin already
         return thin._replace(theta=trace.theta, average=trace.average)
 
 

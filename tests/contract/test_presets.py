@@ -15,6 +15,7 @@ The measures, each a mean over the runs of a lane (excess: the loss above the le
 
     final, best     excess at the end, and the least on the way
     settled         mean excess over the second half of the records
+    average_settled the same of the lane's average; average_share: its share of the lane's own
     updates_to      updates until the excess is at most "target" times the start's; also samples_to, epochs_to
     diverged_at     the first bad update
     limit           the largest stable rate at the start: of the full batch, or in mean square for smaller ones
@@ -82,6 +83,9 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
         return float(excess.min())
     if what == "settled":
         return float(excess[len(excess) // 2 :].mean())
+    if what.startswith("average"):
+        settled = float(trace.average_loss.mean(0)[len(excess) // 2 :].mean() - (truth.value if truth else 0.0))
+        return settled / measure(name, label, {"measure": "settled"}) if what == "average_share" else settled
     if what == "diverged_at":
         return int(state.diverged_at.min()) if (state.diverged_at >= 0).any() else None
     if what == "limit":
