@@ -165,6 +165,13 @@ class Problem(NamedItem):
             return None
         return Solution(np.array(self.minimizers, dtype=float).reshape(-1, self.parameter_count), self.optimal_value)
 
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """x (m, P), w (m,), D (P,): samples bend as w_i x_i x_i^T + diag(D) at the minimizer of f + decay/2 |theta|^2.
+
+        None where they bend otherwise, and where there is no such minimizer.
+        """
+        return None
+
     @property
     def axis_labels(self) -> tuple[str, ...]:
         """What each coordinate of theta is, in words."""

@@ -38,6 +38,10 @@ class LinearRegression(LinearModel):
     def optimum(self, seed: int) -> np.ndarray:
         return _optimum(self, seed)
 
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self.prepare(seed).x
+        return rows, np.ones(len(rows)), self.penalty()  # the same everywhere
+
     def pointwise(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (z - y) ** 2 / 2, np.ones_like(z)
 
