@@ -15,7 +15,6 @@ from mbsgd_core.measures.subsample import subsample
 from mbsgd_core.measures.truth import truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum, Problem
-from mbsgd_core.problems.surfaces.base import Surface
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.samplers.base import Sampler
 
@@ -32,7 +31,7 @@ class Limits(NamedTuple):
     rate: float
     plain: stability.Limit  # without noise
     noisy: float | None  # with this lane's batches, where that is another one
-    exact: bool = False  # whether it is the lane's `rate_limit`: that at its minimum
+    exact: bool = False  # whether it is the lane's `rate_limit`, that at its minimum
 
 
 def rate_limit(experiment: Experiment, lane: int) -> float | None:
@@ -112,7 +111,7 @@ def curvatures_at_minimum(experiment: Experiment, decay: float = 0.0) -> Curvatu
         rows = _of_rows(problem, experiment.seed, decay)
         if rows is not None:
             return rows
-    if isinstance(problem, Surface) and problem.quadratic:
+    if problem.quadratic:
         return _dense(engine.finite_sum(experiment), (0.0,) * problem.parameter_count)
     return None
 

@@ -19,7 +19,7 @@ from mbsgd_core.measures.curvatures import Curvatures
 from mbsgd_core.rules.sgd import SGD
 
 EXACT = 1e-5  # of a rate
-RAGGED = 0.02  # of a rate: a short last batch that moves the limit by less is left out; so exact is independence
+RAGGED = 0.02  # of a rate: where a short last batch moves the limit by less, the middle stands for both
 LONG = 4e7  # multiplications an epoch: of longer ones the short batch is averaged with the others
 BASIS, RESTARTS = 24, 12  # of Arnoldi's method
 LOWEST = 1e-4  # times the limit without noise: from there upwards fixed batches are looked at, in so many steps to it,
@@ -68,7 +68,8 @@ class Step(NamedTuple):
 def fresh_limit(found: Curvatures, factors: Sequence[float], rule: SGD, plain: float) -> float:
     """The largest rate with bounded second moments, where every batch is drawn anew; at most the limit without noise.
 
-    Batches of one epoch count as independent, those without replacement too.
+    Batches of one epoch count as independent, those without replacement too. A short last batch has its own noise: the
+    operator of an epoch is the product of those of its batches.
 
     Args:
         found: the curvatures at the minimum.
@@ -87,19 +88,18 @@ def fresh_limit(found: Curvatures, factors: Sequence[float], rule: SGD, plain: f
 
     high = even(least)
     low = high if most == least else even(most)
-    if low >= (1 - RAGGED) * high:
-        return high
     if len(factors) * found.cost > LONG:
-        middle = even(float(np.mean(factors)))
-        return middle if middle < (1 - RAGGED) * high else high
+        return even(float(np.mean(factors)))
     radius = _Epoch(found, step, factors)
-    above = math.log(radius((1 - RAGGED) * high))
-    if above <= 0:
+
+    def growth(rate: float) -> float:
+        return math.log(max(radius(rate), 1e-300))
+
+    above, below = growth(high), growth(low)
+    if above <= 0 or low == high:
         return high
-    below = math.log(radius(low))
-    if below >= 0:
-        return low
-    return _root(lambda rate: math.log(radius(rate)), low, below, (1 - RAGGED) * high, above, 100 * EXACT)
+    own = _root(growth, low, below, high, above, 100 * EXACT) if below < 0 else low
+    return (own + high) / 2 if own > (1 - RAGGED) * high else own
 
 
 def fixed_limit(batches: np.ndarray, rule: SGD, plain: float) -> float | None:

@@ -123,6 +123,7 @@ class Problem(NamedItem):
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
     planar: ClassVar[bool] = True  # whether some of its settings leave two parameters, so that all of f can be drawn
+    quadratic: ClassVar[bool] = False  # True: the curvature is the same everywhere
     compiled: ClassVar[bool] = False  # True: mbsgd_core.kernels has a compiled form for it, as long as it is small
 
     @property

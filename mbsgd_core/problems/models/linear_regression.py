@@ -33,6 +33,7 @@ class LinearRegression(LinearModel):
     reference: ClassVar[str] = "Bottou, Curtis, Nocedal 2018, section 3"
     task: ClassVar[Task] = "regression"
     compiled: ClassVar[bool] = True
+    quadratic: ClassVar[bool] = True
     coefficient: ClassVar[str] = "slope"
 
     def optimum(self, seed: int) -> np.ndarray:
