@@ -16,6 +16,7 @@ from mbsgd_core import engine
 from mbsgd_core.cli.arguments import add_experiment, must_be_writable, read_experiment, whole_number
 from mbsgd_core.cli.terminal import draw_bar, plain
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures.limits import rate_limit
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
@@ -102,6 +103,7 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
         "loss": _mean(loss[:, -1]),
         "best_loss": _mean(loss.min(axis=1)),  # of the kept records
         "diverged_at": int(bad.min()) if len(bad) else None,
+        "rate_limit": rate_limit(experiment, state.lane),
     }
     problem = engine.finite_sum(experiment)
     tests = [problem.test_metrics(theta) for theta in state.theta]

@@ -78,12 +78,12 @@ def at_cursor(
     return at_cursor(experiment_of(experiment_json), indices, thetas, plane, updates)
 
 
-def suggestion(experiment_json: str) -> tuple[float, float]:
-    """(rate, noise) that suit the experiment's problem, see measures.suggestion."""
+def suggestion(experiment_json: str) -> tuple[float, float, tuple[float, ...]]:
+    """(rate, noise, rates of the lanes) that suit the experiment's problem, see measures.suggestion."""
     from mbsgd_core.measures.suggestion import suggestion
 
-    rate, noise = suggestion(experiment_of(experiment_json))
-    return rate, noise
+    rate, noise, rates = suggestion(experiment_of(experiment_json))
+    return rate, noise, rates
 
 
 @lru_cache(maxsize=16)

@@ -20,7 +20,7 @@ from mbsgd_core.share import from_query, to_query
 from tests.contract._example import EXAMPLE, changed
 
 ROOT = Path(__file__).parents[2]
-KEYS = ["label", "updates", "samples", "epochs", "seconds", "loss", "best_loss", "diverged_at"]
+KEYS = ["label", "updates", "samples", "epochs", "seconds", "loss", "best_loss", "diverged_at", "rate_limit"]
 
 
 def shell(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
