@@ -17,6 +17,7 @@ from mbsgd_core.measures.truth import Truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.cost import NO_COSTS, Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress
 from mbsgd_core.results.verdict import Row
 from mbsgd_core.types import ViewBudget
@@ -37,7 +38,6 @@ def lane_report(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
     """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
-    seconds = lane.seconds_per_update
     found = diagnose(experiment, i, trace, known.value, lane.newest)
     runs = trace.loss.shape[0]
     curves = trace.loss[0][:, None]
@@ -45,7 +45,7 @@ def lane_report(
         curves = np.column_stack([drawn.project(trace.theta[0]), curves])
     kept, close = np.arange(len(curves)), np.arange(len(curves))
     if view_budget is not None:
-        here = cursor(view_budget, trace, experiment.updates_per_epoch(i), seconds)
+        here = cursor(view_budget, trace, experiment.updates_per_epoch(i), lane.costs)
         close = np.unique([here, min(here, last_sound(curves))])
         kept = np.union1d(outline(curves, view_budget.most), close)
     arrays = {
@@ -74,7 +74,7 @@ def lane_report(
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
     tested = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
     spoilt = start_noise(experiment, i)
-    row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
+    row = verdict.row(experiment, i, trace, lane.costs, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
         "label": method.label,
@@ -82,7 +82,7 @@ def lane_report(
         "sizes": sizes if len(sizes) <= SIZES else [sizes[0], sizes[-1]],
         "updates": experiment.updates(i),
         "updates_per_epoch": len(sizes),
-        "seconds_per_update": seconds,
+        **_cost_header(lane.costs),
         "records": len(kept),
         # The records of the gradients; all if None.
         "looked_at": None if view_budget is None else np.searchsorted(kept, close).tolist(),
@@ -94,6 +94,17 @@ def lane_report(
         "memory": None if lane.memory is None else list(lane.memory),
     }
     return header, arrays | spread, row
+
+
+def _cost_header(costs: Costs | None) -> dict[str, float | None]:
+    """What an update costs by both clocks of time, and the half widths; None where that is not known."""
+    here, loop = costs or NO_COSTS
+    return {
+        "seconds_per_update": here and here.seconds,
+        "seconds_uncertainty": here and here.uncertainty,
+        "pytorch_seconds_per_update": loop and loop.seconds,
+        "pytorch_uncertainty": loop and loop.uncertainty,
+    }
 
 
 def _evaluations(experiment: Experiment, lane: LaneProgress, records: np.ndarray) -> Evaluations:

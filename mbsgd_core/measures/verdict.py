@@ -6,9 +6,10 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import NONE, count, number, percent, seconds, steady
-from mbsgd_core.measures.headline import amount, headline
+from mbsgd_core.measures.headline import NAMES, cost_of, headline, level_with
+from mbsgd_core.results.cost import Costs
 from mbsgd_core.results.verdict import Column, Diagnosis, Row, Spent, Target, Verdict
-from mbsgd_core.types import CLOCKS, Trace
+from mbsgd_core.types import CLOCKS, TIMES, Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
 INF = float("inf")
@@ -28,7 +29,7 @@ def row(
     experiment: Experiment,
     lane: int,
     trace: Trace,
-    seconds_per_update: float,
+    costs: Costs | None,
     diagnosis: Diagnosis,
     *,
     goal: float | None = None,
@@ -41,7 +42,7 @@ def row(
 
     Args:
         experiment, lane: whose trace it is; theta is not looked at.
-        seconds_per_update: of this lane.
+        costs: of an update of this lane; None: not measured yet.
         diagnosis: as measures.diagnosis made it of this trace.
         goal: the loss to be reached, where there is one.
         lowest: the least value of the objective, where known.
@@ -52,7 +53,7 @@ def row(
 
     def spent(record: int) -> Spent:
         updates = int(trace.update[record])
-        return Spent(updates, int(trace.samples[record]), updates / each, updates * seconds_per_update)
+        return Spent.of(updates, int(trace.samples[record]), updates / each, costs)
 
     sound = np.isfinite(trace.loss).all(1)
     if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
@@ -96,7 +97,10 @@ def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
     orders = {clock: ranking(clock, rows, aimed) for clock in CLOCKS}
     columns = [column for column in _COLUMNS if any(_value(row, column.key) is not None for row in rows)]
     if aimed:
-        columns += [Column(f"{clock}_to_target", f"to target, {clock}", goal.text if goal else "") for clock in CLOCKS]
+        columns += [
+            Column(f"{clock}_to_target", f"to target, {NAMES.get(clock, clock)}", goal.text if goal else "")
+            for clock in CLOCKS
+        ]
     columns += _WORDS
     return Verdict(
         ranking=orders,
@@ -121,10 +125,18 @@ def ranking(clock: str, rows: Sequence[Row], aimed: bool = True) -> list[int]:
             return (1, -(INF if row.diagnosis.diverged_at is None else row.diagnosis.diverged_at))
         final = INF if row.final_loss is None else row.final_loss
         if aimed:
-            return (0, row.to_target.by(clock) if row.to_target else INF, final)
+            return (0, _rank(clock, row, rows), final)
         return (0, *(value if value is not None else INF for value in (_ranked(row, name) for name in measure)))
 
     return sorted(range(len(rows)), key=key)
+
+
+def _rank(clock: str, row: Row, rows: Sequence[Row]) -> float:
+    """What the target cost by a clock; of times that are too close to call, the least of them."""
+    if row.to_target is None:
+        return INF
+    others = [other.to_target for other in rows if clock in TIMES and other.to_target and not other.lost]
+    return min(spent.by(clock) for spent in [row.to_target, *others] if level_with(clock, spent, row.to_target))
 
 
 def judged_by(rows: Sequence[Row]) -> list[str]:
@@ -144,7 +156,10 @@ _COLUMNS = (
     Column("updates", "updates", "Updates made"),
     Column("samples", "samples", "Gradients of single samples computed"),
     Column("epochs", "epochs", "Passes over the data"),
-    Column("seconds", "seconds", "Computing time of these updates"),
+    Column("seconds", "seconds", "Of these updates in this engine: their number times the calibrated cost of one"),
+    Column(
+        "pytorch_seconds", "PyTorch seconds", "The same of a plain PyTorch loop: nn.Module, torch.optim, one thread"
+    ),
     Column("final_loss", "final loss", "Full objective at the end"),
     Column("best_loss", "best loss", "Lowest full objective on the way"),
     Column("excess", "excess", "Final loss above the optimum"),
@@ -157,7 +172,7 @@ _WORDS = (Column("badge", "how it ended", "What became of the lane"), Column("wh
 
 def _value(row: Row, key: str) -> float | None:
     if key in CLOCKS:
-        return row.spent.by(key)
+        return None if row.spent.by(key) == INF else row.spent.by(key)
     if key.endswith("_to_target"):
         return row.to_target.by(key.removesuffix("_to_target")) if row.to_target else None
     value: float | None = getattr(row, key)
@@ -166,7 +181,7 @@ def _value(row: Row, key: str) -> float | None:
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
     "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
-    "test_accuracy": percent,
+    "pytorch_seconds": seconds, "test_accuracy": percent,
 }  # fmt: skip
 
 
@@ -180,9 +195,13 @@ def _cell(row: Row, key: str) -> str:
     if key in _BADGE:
         return _BADGE[key](row)
     value = _value(row, key)
+    if key in TIMES and value is not None:
+        return cost_of(key, row.spent)
     if not key.endswith("_to_target"):
         return _WRITTEN.get(key, steady)(value)
-    return NONE if row.lost else "not reached" if value is None else amount(key.removesuffix("_to_target"), value)
+    if row.lost or row.to_target is None:
+        return NONE if row.lost else "not reached"
+    return cost_of(key.removesuffix("_to_target"), row.to_target)
 
 
 def _best(rows: Sequence[Row], key: str) -> int | None:
@@ -194,7 +213,9 @@ def _best(rows: Sequence[Row], key: str) -> int | None:
     if len(found) < 2:
         return None
     first, second = sorted(found, key=lambda i: found[i])[:2]
-    return None if _cell(rows[first], key) == _cell(rows[second], key) else first
+    clock, one, other = key.removesuffix("_to_target"), rows[first].to_target, rows[second].to_target
+    alike = _cell(rows[first], key) == _cell(rows[second], key)
+    return None if alike or (clock in TIMES and one and other and level_with(clock, one, other)) else first
 
 
 def _known(value: float | None) -> float | None:

@@ -242,7 +242,7 @@ LONG = {
 @pytest.mark.parametrize("e", LONG.values(), ids=LONG.keys())
 def test_a_glance_shows_fewer_of_the_same_records_and_says_the_same(e, clock):
     traces = traced(e)
-    when = {"updates": 300, "samples": 300, "epochs": 300 / 442, "seconds": 300e-5}[clock]
+    when = {"updates": 300, "samples": 300, "epochs": 300 / 442, "seconds": 300e-5, "pytorch_seconds": 9e-2}[clock]
     whole, few = drawn(e, traces), drawn(e, traces, view_budget=ViewBudget(200, clock, when))
     assert whole["thinned"] is None and few["thinned"] == ViewBudget(200, clock, when)
     assert (
