@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def hasty_costs():
-    """A cost is measured in a millisecond or two; tests of the measurement itself bring their own clock, or patience."""
+    """A cost is measured in a few milliseconds; tests of the measurement bring their own clock, or patience."""
     from mbsgd_core.measures import cost_slope
 
     with pytest.MonkeyPatch.context() as patch:

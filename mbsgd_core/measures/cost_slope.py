@@ -62,11 +62,20 @@ def _measured(works: Sequence[Work], lengths: Sequence[tuple[int, int]], now: Ca
 
 def _lengths(work: Work, now: Callable[[], float]) -> tuple[int, int]:
     """The two numbers of pieces. The longer one takes LONG beyond what a call of one takes."""
-    _timed(work, 1, now)  # the very first call also pays for what is made once: tensors, orders, kernels
-    one, n = _timed(work, 1, now), 2
-    while (beyond := _timed(work, n, now) - one) < LONG:
-        n = max(n + 1, int(n * min(8.0, 1.3 * LONG / max(beyond, 1e-9))))
+    first = _timed(work, 1, now)  # the very first call also pays for what is made once: tensors, orders, kernels
+    one, n = min(first, _timed(work, 1, now)), 2
+    while (beyond := _beyond(work, n, one, now)) < LONG:
+        most = 2 if one > LONG else 8
+        n = max(n + 1, int(n * min(most, 1.3 * LONG / max(beyond, 1e-9))))
     return max(1, n // APART), n
+
+
+def _beyond(work: Work, n: int, one: float, now: Callable[[], float]) -> float:
+    """What n pieces take more than one; what seems just long enough may have been disturbed, and is timed again."""
+    took = _timed(work, n, now) - one
+    if LONG <= took < 10 * LONG:
+        took = min(took, *(_timed(work, n, now) - one for _ in range(2)))
+    return took
 
 
 def _timed(work: Work, n: int, now: Callable[[], float]) -> float:

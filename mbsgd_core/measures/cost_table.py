@@ -133,7 +133,7 @@ def _points(experiment: Experiment, lane: int) -> list[_Point]:
     samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
     if not sampler.sizes(samples):
         return []
-    size, each = sampler.size(samples), max(3 * experiment.problem.flops, 6 * experiment.problem.parameter_count)
+    size, each = sampler.size(samples), 3 * experiment.problem.flops or 6 * experiment.problem.parameter_count
     most = max(2, int(DEAR * SPEED / (each * experiment.runs)))
     if size > most:
         upper = 1 << (most.bit_length() - 1)
