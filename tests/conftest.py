@@ -18,6 +18,8 @@ if "MBSGD_COSTS" not in os.environ:
     COSTS = tempfile.TemporaryDirectory(prefix="costs-")
     os.environ["MBSGD_COSTS"] = COSTS.name
 
+HASTE = {"LONG": 5e-4, "ROUNDS": 2, "FEW": 2, "LEAST": 2}
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -43,10 +45,21 @@ def hasty_costs():
     """A cost is measured in a few milliseconds; tests of the measurement bring their own clock, or patience."""
     from mbsgd_core.measures import cost_slope
 
+    patience = {name: getattr(cost_slope, name) for name in HASTE}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"LONG": 5e-4, "ROUNDS": 2, "FEW": 2, "LEAST": 2}.items():
+        for name, value in HASTE.items():
             patch.setattr(cost_slope, name, value)
-        yield
+        yield patience
+
+
+@pytest.fixture
+def patient_costs(hasty_costs, monkeypatch):
+    """Costs as they are measured outside the tests, in a table apart."""
+    from mbsgd_core.measures import cost_slope
+
+    for name, value in hasty_costs.items():
+        monkeypatch.setattr(cost_slope, name, value)
+    monkeypatch.setenv("MBSGD_COSTS", str(Path(os.environ["MBSGD_COSTS"]) / "patient"))
 
 
 @pytest.fixture(scope="session")

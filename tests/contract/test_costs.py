@@ -49,14 +49,7 @@ def table(tmp_path, monkeypatch):
 # --- the slope
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """As outside the tests, whose own haste is conftest's."""
-    for name, value in {"LONG": 6e-3, "ROUNDS": 21, "FEW": 5, "LEAST": 3}.items():
-        monkeypatch.setattr(cost_slope, name, value)
-
-
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_costs")
 @pytest.mark.parametrize(("call", "each"), [(3e-4, 75e-9), (3e-4, 4e-4), (0.0, 0.06), (0.1, 2.5)])
 def test_what_a_call_costs_is_not_charged_to_its_updates(call, each):
     """Disturbed calls take up to twice as long, every third is not disturbed."""
@@ -199,10 +192,9 @@ def test_every_rule_has_both_works_or_torch_has_no_such_rule(name):
     assert torch.equal(engine.init(alone, 0).theta, start.theta) and name_of(alone.lanes[0].rule) == name
 
 
-@pytest.mark.usefixtures("patient", "compiled_lanes")
-def test_costs_lie_on_a_straight_line(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("patient_costs", "compiled_lanes")
+def test_costs_lie_on_a_straight_line():
     """Generously, since others use this machine: within a factor of two of lines drawn here."""
-    monkeypatch.setenv(cost_table.FOLDER, str(tmp_path))
     e = experiment({"name": "quadratic", "samples": 32, "noise": 2.0}, (4, "sgd"), budget={"amount": 10**6})
     (costs,) = cost_table.calibrate(e)
 
@@ -234,7 +226,7 @@ def _took(run):
     return process_time() - begun
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_costs")
 def test_a_sample_alone_costs_a_pytorch_loop_much_more_than_one_in_a_batch():
     """Rows 13, 14, 15, 17, 20 of the claims: an MLP 64-64-10 on digits. b = m is at least as good as b = 64."""
     e = experiment(DIGITS, (1, "sgd"), dtype="float32")
