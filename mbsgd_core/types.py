@@ -89,8 +89,9 @@ class Outcome(NamedTuple):
     diverged_at: np.ndarray  # int64: the first bad update, -1 where there is none
 
 
-Clock = Literal["updates", "samples", "epochs", "seconds"]
+Clock = Literal["updates", "samples", "epochs", "seconds", "pytorch_seconds"]
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
+TIMES: tuple[Clock, ...] = ("seconds", "pytorch_seconds")  # updates times what one costs, here and in a PyTorch loop
 
 
 class ViewBudget(NamedTuple):

@@ -1,7 +1,7 @@
 """What a problem is (floor 1): settings (Problem), and the sum of functions they stand for (FiniteSum)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,6 +29,13 @@ class Solution(NamedTuple):
 
     minimizers: np.ndarray  # (K, P) float64; K = 0 where the value is known and no point that has it
     value: float
+
+
+class Plain(NamedTuple):
+    """A problem as everyone writes it in PyTorch, for a loop of loss, backward and an optimizer's step."""
+
+    module: "torch.nn.Module"
+    loss: "Callable[[Tensor | None], Tensor]"  # the mean over the samples at these indices (B,); None: over all
 
 
 class FiniteSum(ABC):
@@ -96,6 +103,17 @@ class FiniteSum(ABC):
     def chunk(self, runs: int) -> int | None:
         """How many samples of a batch are on their way at once, the rest waits; None: all of them, always."""
         return None
+
+    def plain(self) -> Plain:
+        """The problem as a module of its own; by default theta is its one parameter and the definition its loss."""
+        import torch
+
+        module = torch.nn.Module()
+        theta = module.theta = torch.nn.Parameter(self.start().clone())
+        everyone = torch.arange(self.samples, device=theta.device)
+        return Plain(
+            module, lambda chosen: self.losses(theta[None], (everyone if chosen is None else chosen)[None]).mean()
+        )
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

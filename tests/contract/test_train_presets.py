@@ -3,6 +3,7 @@
 A claim is one object, as in test_presets: {"measure", "lane", "is" (to 3 %) or "between"}, or {"measure", "order"}.
 The measures: updates, parameters, train_loss, train_accuracy, test_loss, test_accuracy at the end of a lane;
 sharpness, the largest Hessian eigenvalue there; edge_share, that over the sharpness that the rate can just bear;
+pass_cost, what the lane's updates take by "clock", over what those of "over" take;
 train_rows, test_rows, the data set's; samples, the problem's, copies too; whole_updates and whole_rows, those with all
 the images of MNIST.
 "after": so many updates instead of all.
@@ -22,6 +23,7 @@ import torch
 from mbsgd_core import engine, share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import evaluation, learning
+from mbsgd_core.measures.cost_table import calibrate
 from mbsgd_core.measures.sharpness import edge, sharpness
 from mbsgd_core.problems.datasets.mnist import Mnist
 from mbsgd_core.types import CLOCKS, State
@@ -60,6 +62,9 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
         return e.problem.sample_count
     if what in ("train_rows", "test_rows"):
         return e.problem.dataset.counts()[what == "test_rows"]
+    if what == "pass_cost":
+        taken = [costs.by(claim["clock"]).times(e.updates(i)).seconds for i, costs in enumerate(calibrate(e))]
+        return taken[lane] / taken[[each.label for each in e.lanes].index(claim["over"])]
     state, total = end(name, label, claim.get("after")), engine.finite_sum(e)
     theta = state.theta[0].numpy()
     assert np.isfinite(theta).all()
@@ -73,7 +78,9 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("name, claim", CLAIMS)
-def test_claim(name, claim):
+def test_claim(name, claim, request):
+    if claim["measure"] == "pass_cost":
+        request.getfixturevalue("patient_costs")
     if "order" in claim:
         values = [measure(name, label, claim) for label in claim["order"]]
         assert all(a < b for a, b in pairwise(values)), values

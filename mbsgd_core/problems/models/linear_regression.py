@@ -7,6 +7,7 @@ import numpy as np
 
 from mbsgd_core.problems.datasets.base import Task
 from mbsgd_core.problems.models._linear import LinearModel, LinearSum
+from mbsgd_core.problems.models._losses import LossName
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,8 @@ def _rows(problem: LinearRegression, seed: int) -> tuple[np.ndarray, np.ndarray]
 
 class SquaredSum(LinearSum):
     """Half squared residuals; the objective is evaluated as f* + |U (theta - theta*)|^2 / 2 with U^T U the Hessian."""
+
+    loss_name: ClassVar[LossName | None] = "squared"
 
     def __init__(self, problem: LinearRegression, seed: int, dtype: "torch.dtype", device: str):
         super().__init__(problem, seed, dtype, device)

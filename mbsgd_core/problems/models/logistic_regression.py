@@ -9,6 +9,7 @@ from pydantic import model_validator
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.problems.datasets.base import Task
 from mbsgd_core.problems.models._linear import LinearModel, LinearSum
+from mbsgd_core.problems.models._losses import LossName
 
 if TYPE_CHECKING:
     import torch
@@ -116,6 +117,8 @@ def _newton(problem: LogisticRegression, seed: int, steps: int, decay: float = 0
 
 class LogSum(LinearSum):
     """Log-losses of two classes."""
+
+    loss_name: ClassVar[LossName | None] = "log"
 
     def loss(self, z: "Tensor", y: "Tensor") -> "Tensor":
         # log(1 + e^-sz): never overflows, keeps its digits when it is tiny, and has the right derivative at 0.

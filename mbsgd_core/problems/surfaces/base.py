@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mbsgd_core.knobs import Real, Whole, knob
-from mbsgd_core.problems.base import Batch, FiniteSum, Problem
+from mbsgd_core.problems.base import Batch, FiniteSum, Plain, Problem
 from mbsgd_core.random import stream
 
 if TYPE_CHECKING:
@@ -163,3 +163,16 @@ class SurfaceSum(FiniteSum):
         if batch is None:
             return slope
         return slope.add_(batch) if self._tilts else slope.mul_(1 + batch)
+
+    def plain(self) -> Plain:
+        import torch
+
+        module = torch.nn.Module()
+        theta = module.theta = torch.nn.Parameter(self.start())
+
+        def loss(chosen: "Tensor | None") -> "Tensor":
+            mean = (self.draws if chosen is None else self.draws[chosen]).mean(0)
+            value = self.surface.value(*theta)
+            return value + mean @ theta if self._tilts else value * (1 + mean[0])
+
+        return Plain(module, loss)
