@@ -1,4 +1,4 @@
-"""Learn: every lesson as a card, in chapters, with what it teaches and what to look for."""
+"""Learn: every lesson as a card, in chapters; then all textbook claims, each with what was measured."""
 
 from base64 import b64encode
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.ui import frame, presets
+from mbsgd_core.ui import claims, frame, presets
 
 NAME, COLUMNS = "Learn", 3
 _STYLE = """<style>
@@ -21,11 +21,15 @@ def card(name: str) -> None:
     """One lesson: its picture, its sentences, and the link that opens it. Few elements: there are many cards."""
     preset, picture = presets.all_presets()[name], b64encode(presets.picture(name).encode()).decode()
     title, lesson, look_for = (escape(preset[key]) for key in ("title", "lesson", "look_for"))
+    about = "".join(
+        f"<p>Claim {claim.number}: “{escape(claim.claim)}” {claims.SIGNS[claim.verdict]}</p>"
+        for claim in claims.of_lesson(name)
+    )
     with st.container(border=True, height="stretch"):
         st.html(
             f'<div class="lesson"><img alt="What the lanes do in this lesson: {title}" '
             f'src="data:image/svg+xml;base64,{picture}"><h3>{title}</h3><p>{lesson}</p>'
-            f"<p>Look for: {look_for}</p></div>"
+            f"{about}<p>Look for: {look_for}</p></div>"
         )
         link = share.flat(presets.experiment(name))
         label = f"Open in {frame.HOME}"
@@ -47,6 +51,9 @@ def main() -> None:
             for column, name in zip(st.columns(COLUMNS), names[row : row + COLUMNS], strict=False):
                 with column:
                     card(name)
+    st.header("Claims", anchor=False)
+    st.write(f"What the texts say, and what was measured of it: {claims.tally()}.")
+    claims.table()
     frame.end()
 
 

@@ -71,7 +71,8 @@ def of(setup: dict[str, JsonValue], measure: str, lane: str | None = None, **giv
         lane: the label of a lane; "*": a list, one value a lane; None: the measurement asks for none.
         given: "lesson": the experiment is that of this lesson; "over": the label of a lane by whose value it is
             divided; "seeds": so many seeds, from 0 on: the least and the largest value; "mean": a mean over so many;
-            "after": so many updates instead of all; the rest are the measurement's own arguments.
+            "after": so many updates instead of all; "runs": so many runs; "with": other values below the experiment,
+            such as {"learning_rate": 0.01, "budget.amount": 200}; the rest are the measurement's own arguments.
 
     Example:
         >>> of({}, "updates_to", "BGD", lesson="02_winner_changes", target=0.1)
@@ -79,6 +80,10 @@ def of(setup: dict[str, JsonValue], measure: str, lane: str | None = None, **giv
     """
     if isinstance(name := given.pop("lesson", None), str):
         setup = lesson(name)
+    if isinstance(runs := given.pop("runs", None), int):
+        setup = setup | {"runs": runs}
+    if isinstance(other := given.pop("with", None), dict):
+        setup = _changed(setup, other)
     if lane == "*":
         lanes = Experiment.model_validate(setup).lanes
         return [_number(of(setup, measure, each.label, **given)) for each in lanes]
@@ -147,6 +152,22 @@ def measurements() -> dict[str, Measurement]:
         if twice := found.keys() & own.keys():
             raise DataError(f"{module.__name__}: {', '.join(twice)} is defined in another file too")
         found |= own
+    return found
+
+
+def _changed(setup: dict[str, JsonValue], values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The experiment with a rate for all lanes, or with other values below its fields, by dotted names."""
+    found: dict[str, Any] = json.loads(json.dumps(setup))
+    for name, value in values.items():
+        if name == "learning_rate":
+            for each in found["lanes"]:
+                each["schedule"]["learning_rate"] = value
+            continue
+        *path, last = name.split(".")
+        place = found
+        for part in path:
+            place = place[int(part) if isinstance(place, list) else part]
+        place[last] = value
     return found
 
 

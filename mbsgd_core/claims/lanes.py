@@ -11,9 +11,11 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.claims.base import Ending
 from mbsgd_core.measures import evaluation, learning
+from mbsgd_core.measures.noise import covariance, sample_gradients
+from mbsgd_core.measures.scale import stationary_variance
 from mbsgd_core.measures.sharpness import edge
 from mbsgd_core.measures.sharpness import sharpness as largest_eigenvalue
-from mbsgd_core.measures.stability import curvature_spread, largest_curvature, mean_square_limit, rate_limit
+from mbsgd_core.measures.stability import curvature_spread, hessian, largest_curvature, mean_square_limit, rate_limit
 from mbsgd_core.problems.datasets.mnist import Mnist
 
 
@@ -89,6 +91,18 @@ def spread(ending: Ending) -> float:
     return float(np.sqrt(_end(ending).var(0).sum()))
 
 
+def spread_in_theory(ending: Ending) -> float:
+    """The same on a bowl, without momentum, with replacement: sum of rate c_i / (b lambda_i (2 - rate lambda_i)).
+
+    lambda_i are the Hessian's eigenvalues, c_i the variance of a sample's gradient along their directions.
+    """
+    total, lane = engine.finite_sum(ending.experiment), ending.experiment.lanes[ending.lane]
+    curvatures, directions = np.linalg.eigh(hessian(total, ending.minimizers[0]))
+    each = directions.T @ covariance(sample_gradients(total, ending.minimizers[0])) @ directions
+    rate, size = lane.schedule.learning_rate, lane.sampler.size(total.samples)
+    return float(np.sqrt(sum(map(float, stationary_variance(rate, curvatures, np.diag(each), size)))))  # type: ignore
+
+
 def variance(ending: Ending) -> float:
     """The mean variance of the coordinates of the end points."""
     return float(_end(ending).var(0).mean())
@@ -153,6 +167,16 @@ def train_rows(ending: Ending) -> float:
 def test_rows(ending: Ending) -> float:
     """Rows of its own test part."""
     return float(ending.experiment.data_problem.dataset.counts()[1])
+
+
+def held_out(ending: Ending) -> float:
+    """Rows that no update sees."""
+    return float(evaluation.test_rows(ending.experiment))
+
+
+def share_of_one(ending: Ending) -> float:
+    """The share of the test accuracy that one of them is."""
+    return 1 / held_out(ending)
 
 
 def whole_updates(ending: Ending) -> float:

@@ -11,10 +11,10 @@ from mbsgd_core.errors import DataError
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "claims"
 LESSONS = FOLDER.parent / "presets"
-SIGNS = {"OK": "✓", "~": "~", "X": "✗"}  # a verdict, and its sign
-WORDS = {"OK": "holds", "~": "holds with a condition", "X": "wrong or misleading"}
 
 Verdict = Literal["OK", "~", "X"]
+SIGNS: dict[Verdict, str] = {"OK": "✓ OK", "~": "~", "X": "✗ X"}
+WORDS: dict[Verdict, str] = {"OK": "holds", "~": "holds with a condition", "X": "wrong or misleading"}
 Value = float | list[float | None] | None  # None: never, or without bound
 
 
