@@ -65,12 +65,12 @@ def digits_ends(
     rates: Sequence[float],
     amount: int,
     unit: str = "epochs",
-    seeds: int = 3,
+    draws: int = 3,
     sampler: str = "reshuffle",
     by_class: bool = True,
     held_out: bool = True,
 ) -> list[float | None]:
-    """What a lane of each size (None: all) at its rate comes to, a mean over the seeds.
+    """What a lane of each size (None: all) at its rate comes to, a mean over so many seeds.
 
     Args:
         what: a measurement of a lane, such as "train_loss".
@@ -87,7 +87,7 @@ def digits_ends(
                 "budget": {"unit": unit, "amount": amount},
                 "dtype": "float32",
             }
-            each = [Ending(Experiment.model_validate(given | {"seed": seed}), 0) for seed in range(seeds)]
+            each = [Ending(Experiment.model_validate(given | {"seed": seed}), 0) for seed in range(draws)]
             found.append(float(np.mean([getattr(measured_lanes, what)(ending) for ending in each])))
     return [*found]
 

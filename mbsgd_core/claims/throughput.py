@@ -10,7 +10,7 @@ from time import perf_counter
 import torch
 from torch import nn
 
-REPEATS, SECONDS = 5, 0.02  # of each length; of the longer one, at least
+REPEATS, SECONDS = 7, 0.04  # of each length; of the longer one, at least
 SAMPLES = 1437
 
 
@@ -36,15 +36,16 @@ def update_ratio(net: str, small: int, large: int) -> float:
 
 @cache
 def _an_update(net: str, size: int) -> float:
-    """Seconds of an update: the slope between two lengths, the least of some repeats."""
+    """Seconds of an update: the slope between the least times of two lengths, which took turns."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         step, few = _loop(net, size), 1
         while _spent(step, few) < SECONDS / 4:
             few *= 2
-        found = [(_spent(step, 4 * few) - _spent(step, few)) / (3 * few) for _ in range(REPEATS)]
-        return max(min(found), 1e-9)
+        pairs = [(_spent(step, few), _spent(step, 4 * few)) for _ in range(REPEATS)]
+        short, long = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)  # what disturbs makes longer
+        return (long - short) / (3 * few)
     finally:
         torch.set_num_threads(before)
 

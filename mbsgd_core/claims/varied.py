@@ -23,12 +23,12 @@ def best_rate(ending: Ending, rates: Sequence[float], target: float) -> list[flo
 
 
 def with_dropout(
-    ending: Ending, dropout: float, decays: Sequence[float], seeds: int, rows: int = 500, noise: float = 0.3
+    ending: Ending, dropout: float, decays: Sequence[float], draws: int, rows: int = 500, noise: float = 0.3
 ) -> list[float | None]:
     """Test accuracy with this dropout and each weight decay, a mean over the seeds."""
     problem = {"dropout": dropout, "train_rows": rows, "label_noise": noise}
     return [
-        float(np.mean([lanes.test_accuracy(_changed(ending, problem, seed, decay=decay)) for seed in range(seeds)]))
+        float(np.mean([lanes.test_accuracy(_changed(ending, problem, seed, decay=decay)) for seed in range(draws)]))
         for decay in decays
     ]
 
