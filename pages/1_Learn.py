@@ -12,7 +12,7 @@ NAME, COLUMNS = "Learn", 3
 _STYLE = """<style>
 .lesson img {display: block; width: 100%; border-radius: 8px}
 .lesson h3 {font-size: 1.1rem !important; margin: 0 !important; padding: .8rem 0 .4rem !important}
-.lesson p {margin: 0 0 .6rem}
+.lesson p, .lesson details {margin: 0 0 .6rem}
 .lesson p:last-child {font-size: .875rem; opacity: .7}
 </style>"""
 
@@ -21,15 +21,11 @@ def card(name: str) -> None:
     """One lesson: its picture, its sentences, and the link that opens it. Few elements: there are many cards."""
     preset, picture = presets.all_presets()[name], b64encode(presets.picture(name).encode()).decode()
     title, lesson, look_for = (escape(preset[key]) for key in ("title", "lesson", "look_for"))
-    about = "".join(
-        f"<p>Claim {claim.number}: “{escape(claim.claim)}” {claims.SIGNS[claim.verdict]}</p>"
-        for claim in claims.of_lesson(name)
-    )
     with st.container(border=True, height="stretch"):
         st.html(
             f'<div class="lesson"><img alt="What the lanes do in this lesson: {title}" '
             f'src="data:image/svg+xml;base64,{picture}"><h3>{title}</h3><p>{lesson}</p>'
-            f"{about}<p>Look for: {look_for}</p></div>"
+            f"{claims.about(name)}<p>Look for: {look_for}</p></div>"
         )
         link = share.flat(presets.experiment(name))
         label = f"Open in {frame.HOME}"

@@ -61,6 +61,7 @@ class Claim(BaseModel):
     verdict: Verdict
     nuance: str
     bench: str | dict[str, JsonValue]  # a lesson's name, or an experiment
+    lessons: tuple[str, ...] = ()  # others that are about it
     experiment: str  # what is run, in words
     measured: tuple[Measured, ...]
     dear: bool = False  # takes more than some seconds: the tests trust the digest

@@ -3,6 +3,7 @@
 On a narrow screen a row is a card: its cells wrap, one below the other, each with its column's name.
 """
 
+from functools import cache
 from html import escape
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ import streamlit as st
 from mbsgd_core import share
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import number
-from mbsgd_core.results.claim import SIGNS, WORDS, Claim, Measured, Value, Verdict, read
+from mbsgd_core.results.claim import SIGNS, WORDS, Claim, Measured, Value, Verdict, lesson, read
 from mbsgd_core.ui import presets
 from mbsgd_core.ui.frame import HOME
 
@@ -42,10 +43,15 @@ _STYLE = """<style>
 
 def table() -> None:
     """Draw all claims, in order, each with its measured values and the link to its bench."""
+    st.html(_html())
+
+
+@cache
+def _html() -> str:
     head = "".join(f'<th scope="col" role="columnheader">{column}</th>' for column in COLUMNS)
     body = "".join(_row(claim) for claim in read().values())
     sources = "; ".join(f"{key} is {text}" for key, text in SOURCES.items())
-    st.html(
+    return (
         f"{_STYLE}<p>{escape(sources)}. s1 to s8 are the eight things most likely to be got wrong.</p>"
         f'<table class="claims" role="table" aria-label="Claims"><thead role="rowgroup"><tr role="row">{head}</tr>'
         f'</thead><tbody role="rowgroup">{body}</tbody></table>'
@@ -53,8 +59,17 @@ def table() -> None:
 
 
 def of_lesson(name: str) -> list[Claim]:
-    """The claims that a lesson is about: those whose bench it is."""
-    return [claim for claim in read().values() if claim.bench == name]
+    """The claims that a lesson is about: those whose bench it is, and those that name it."""
+    return [claim for claim in read().values() if name in (claim.bench, *claim.lessons)]
+
+
+@cache
+def about(name: str) -> str:
+    """The claims of a lesson, folded, as HTML."""
+    found = of_lesson(name)
+    brief = ", ".join(f"{claim.number} {SIGNS[claim.verdict]}" for claim in found)
+    each = "".join(f"<p>Claim {claim.number}: “{escape(claim.claim)}” {SIGNS[claim.verdict]}</p>" for claim in found)
+    return f"<details><summary>Claim{'s' if len(found) > 1 else ''} {brief}</summary>{each}</details>" if found else ""
 
 
 def tally() -> str:
@@ -86,7 +101,7 @@ def _row(claim: Claim) -> str:
         f"<p>Papers: {escape(claim.papers)}.</p></details>"
     )
     verdict = f"{SIGNS[claim.verdict]}: {WORDS[claim.verdict]}"
-    cells = (escape(claim.claim), escape(claim.said_by), measured, escape(verdict), escape(claim.nuance), _link(claim))
+    cells = (escape(claim.claim), escape(claim.said_by), measured, escape(verdict), escape(claim.nuance), _links(claim))
     rest = "".join(
         f'<td role="cell" data-column="{column}">{cell}</td>' for column, cell in zip(COLUMNS[1:], cells, strict=True)
     )
@@ -94,11 +109,16 @@ def _row(claim: Claim) -> str:
     return f'<tr role="row" id="claim-{claim.number}">{head}{rest}</tr>'
 
 
-def _link(claim: Claim) -> str:
-    query = urlencode(share.flat(Experiment.model_validate(claim.setup)))
-    title = presets.all_presets()[claim.bench]["title"] if isinstance(claim.bench, str) else "its own experiment"
-    said = f"Open claim {claim.number} in {HOME}"
-    return f'<a href="./?{escape(query)}" target="_self" aria-label="{said}: {escape(title)}">{escape(title)}</a>'
+def _links(claim: Claim) -> str:
+    known = presets.all_presets()
+    places = [(known[claim.bench]["title"] if isinstance(claim.bench, str) else "Its own experiment", claim.setup)]
+    places += [(known[name]["title"], lesson(name)) for name in claim.lessons]
+    links = []
+    for title, setup in places:
+        query = urlencode(share.flat(Experiment.model_validate(setup)))
+        said = f"{title}: open claim {claim.number} in {HOME}"
+        links.append(f'<a href="./?{escape(query)}" target="_self" aria-label="{escape(said)}">{escape(title)}</a>')
+    return "<br>".join(links)
 
 
 def _numbers(value: Value) -> str:
