@@ -11,6 +11,7 @@ from mbsgd_core import share
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.figures.payload import unpack
 from mbsgd_core.registry import discover, name_of
+from mbsgd_core.results.claim import read
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.ui import frame, presets
@@ -91,7 +92,9 @@ def test_learn_shows_every_lesson_once_in_chapters():
     links = [link.proto.query_string for link in page.get("page_link") if link.proto.label.startswith("Open in")]
     wanted = [share.flat(presets.experiment(name)) for name in presets.all_presets()]
     assert [dict(parse_qsl(link, keep_blank_values=True)) for link in links] == [dict(each) for each in wanted]
-    assert [head.value for head in page.header] == list(presets.chapters())
+    assert [head.value for head in page.header] == [*presets.chapters(), "Claims"]
+    shown = " ".join(html.proto.body for html in page.get("html"))
+    assert all(f'id="claim-{claim.number}"' in shown for claim in read().values())
 
 
 def test_a_link_says_how_to_look_at_it():
