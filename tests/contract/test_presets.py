@@ -118,12 +118,13 @@ def measure(name: str, label: str, claim: dict[str, Any]) -> float | None:
 def largest_stable_rate(e: Experiment, label: str) -> float:
     (lane,) = (lane for lane in e.lanes if lane.label == label)
     total = engine.finite_sum(e)
+    start = total.start().numpy() if e.start is None else np.array(e.start)
     size = lane.sampler.size(total.samples)
     if size == total.samples:
-        limit = rate_limit(largest_curvature(total, total.start().numpy()), lane.rule)
+        limit = rate_limit(largest_curvature(total, start), lane.rule)
         assert limit is not None
         return limit.rate
-    spread = curvature_spread(total, total.start().numpy())
+    spread = curvature_spread(total, start)
     assert spread is not None
     return mean_square_limit(spread, size, replacement=False)
 
