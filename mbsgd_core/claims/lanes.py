@@ -89,7 +89,8 @@ def limit(ending: Ending) -> float | None:
     """The largest stable rate at the start: of the full batch, or in mean square for smaller ones without momentum."""
     experiment, total = ending.experiment, engine.finite_sum(ending.experiment)
     lane = experiment.lanes[ending.lane]
-    size, start = lane.sampler.size(total.samples), total.start().numpy()
+    size = lane.sampler.size(total.samples)
+    start = total.start().numpy() if experiment.start is None else np.array(experiment.start)
     if size == total.samples:
         found = rate_limit(largest_curvature(total, start), lane.rule)
         return None if found is None else found.rate
