@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 import numpy as np
 
 from mbsgd_core.errors import ExperimentError
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import PARTS, Experiment
 from mbsgd_core.knobs import Item, NamedItem
 from mbsgd_core.registry import name_of
 from mbsgd_core.texts import plain_type
@@ -50,13 +50,15 @@ def knobs(experiment: Experiment) -> dict[str, Knob]:
     """
     found: dict[str, Knob] = {}
     for i, lane in enumerate(experiment.lanes):
-        for part in ("schedule", "rule", "sampler"):
+        for part in PARTS:
             for end, path, whole in _numbers(getattr(lane, part)):
                 name = f"{part}.{end}"
                 earlier = found[name].places if name in found else ()
                 found[name] = Knob(name, whole, (*earlier, ("lanes", i, part, *path)))
     for end, path, whole in _numbers(experiment.problem):
         found[f"problem.{end}"] = Knob(f"problem.{end}", whole, (("problem", *path),))
+    for end, path, whole in _numbers(experiment.budget):
+        found[f"budget.{end}"] = Knob(f"budget.{end}", whole, (("budget", *path),))
     return {**found, "seed": Knob("seed", True, (("seed",),))}
 
 
@@ -180,7 +182,9 @@ def validated(experiment: Experiment, values: Mapping[Path, Any]) -> Experiment:
 
     def described(old: Item, fields: dict[str, Any]) -> dict[str, Any]:
         name = {"name": name_of(old)} if isinstance(old, NamedItem) else {}
-        return {**name, **dict(old), **fields}
+        # What is by default goes unsaid: some of it may not be said, such as the rate of a sequence's part.
+        told = {key: value for key, value in old if value != type(old).model_fields[key].default}
+        return {**name, **told, **fields}
 
     return Experiment.model_validate(_rebuild(experiment, values, described))
 
@@ -192,10 +196,19 @@ def _listed(name: str, values: Any) -> tuple[int | float, ...]:
     return tuple(array.tolist())
 
 
-def _numbers(item: Item) -> Iterator[tuple[str, Path, bool]]:
-    """(name, path, whole) of every number among an item's fields: its own, those of its items, those of its pairs."""
+def _numbers(item: Item | None) -> Iterator[tuple[str, Path, bool]]:
+    """(name, path, whole) of every number among an item's fields: its own, those of its items, those of its pairs.
+
+    Of several items in a field the first is, as in a link, part1; what is handed down to them is not theirs.
+    """
+    if item is None:
+        return
     for name, field in type(item).model_fields.items():
         value, (kind, _) = getattr(item, name), plain_type(field.annotation)
+        for i, child in enumerate(value if isinstance(value, tuple) else ()):
+            for inner, path, whole in _numbers(child) if isinstance(child, Item) else ():
+                if not (isinstance(item, NamedItem) and inner in item.handed_down):
+                    yield f"{name.removesuffix('s')}{i + 1}.{inner}", (name, i, *path), whole
         if isinstance(value, Item):
             for inner, path, whole in _numbers(value):
                 yield f"{name}.{inner}", (name, *path), whole

@@ -7,12 +7,14 @@ from typing import Any, Literal
 from pydantic import SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic.json_schema import models_json_schema
 
+from mbsgd_core.averages.base import Average
+from mbsgd_core.clips.base import Clip
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.knobs import Item, NamedItem, Real, Text, Whole, knob
 from mbsgd_core.problems.base import Problem
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.problems.models.base import DataProblem
-from mbsgd_core.registry import discover, first_error, pick
+from mbsgd_core.registry import discover, first_error, name_of, pick
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
 from mbsgd_core.samplers.base import Sampler
@@ -23,7 +25,7 @@ VERSION = 1
 PAGE_UPDATES = 200_000  # of one lane: one run makes them one after the other
 PAGE_WORK = 2_000_000  # updates x runs of one lane: the records that are kept and sent
 
-_PARTS = ("schedule", "rule", "sampler")  # of a lane, in the order in which its knobs are looked for
+PARTS = ("schedule", "rule", "sampler", "clip", "average")  # of a lane, in the order in which its knobs are looked for
 _PROBLEMS = ("mbsgd_core.problems.surfaces", "mbsgd_core.problems.models")
 # Every kind of named item with the packages that its files lie in.
 KINDS: dict[type[NamedItem], tuple[str, ...]] = {
@@ -32,6 +34,8 @@ KINDS: dict[type[NamedItem], tuple[str, ...]] = {
     Sampler: ("mbsgd_core.samplers",),
     Rule: ("mbsgd_core.rules",),
     Schedule: ("mbsgd_core.schedules",),
+    Clip: ("mbsgd_core.clips",),
+    Average: ("mbsgd_core.averages",),
 }
 
 
@@ -64,6 +68,17 @@ class Budget(Item):
         le=10**9,
         page=(0, 200_000),
     )
+    patience: Whole = knob(
+        0,
+        label="Patience",
+        help="A lane stops when its test loss, or its objective where nothing is held out, has not fallen for so many "
+        "epochs; 0: it spends its budget.",
+        unit="epochs",
+        ge=0,
+        le=10**9,
+        page=(0, 1000),
+    )
+    min_delta: Real = knob(0.0, label="Least fall", help="What counts as a fall for patience: more than this.", ge=0)
 
 
 class Lane(Item):
@@ -75,6 +90,12 @@ class Lane(Item):
     sampler: SerializeAsAny[Sampler] = knob(label="Sampler", help="How batches are drawn.")
     rule: SerializeAsAny[Rule] = knob(SGD(), label="Optimizer", help="How a gradient becomes a step.")
     schedule: SerializeAsAny[Schedule] = knob(label="Schedule", help="The learning rate over time.")
+    clip: SerializeAsAny[Clip] | None = knob(
+        None, label="Clip", help="A bound on each batch gradient, before the optimizer."
+    )
+    average: SerializeAsAny[Average] | None = knob(
+        None, label="Average", help="A second iterate, averaged from those of the run; it never moves the run."
+    )
 
     @field_validator("sampler", mode="before")
     @classmethod
@@ -91,6 +112,16 @@ class Lane(Item):
     def _find_schedule(cls, given: Any) -> Any:
         return pick("mbsgd_core.schedules", Schedule, given, "schedule")
 
+    @field_validator("clip", mode="before")
+    @classmethod
+    def _find_clip(cls, given: Any) -> Any:
+        return None if given is None else pick("mbsgd_core.clips", Clip, given, "clip")
+
+    @field_validator("average", mode="before")
+    @classmethod
+    def _find_average(cls, given: Any) -> Any:
+        return None if given is None else pick("mbsgd_core.averages", Average, given, "average")
+
     @model_validator(mode="before")
     @classmethod
     def _name_the_method(cls, given: Any) -> Any:
@@ -99,9 +130,8 @@ class Lane(Item):
             if isinstance(sampler, Sampler):
                 sampler = sampler.model_dump()
             knobs = sampler if isinstance(sampler, dict) else {"name": sampler}
-            label = (
-                "BGD" if knobs.get("name") == "full_batch" else "SGD" if knobs.get("batch_size") == 1 else "Mini-batch"
-            )
+            one = knobs.get("batch_size") == 1 and knobs.get("accumulate", 1) == 1
+            label = "BGD" if knobs.get("name") == "full_batch" else "SGD" if one else "Mini-batch"
             return {**given, "label": label}
         return given
 
@@ -165,12 +195,17 @@ class Experiment(Item):
                 f"given {len(self.start)} numbers; the problem has {parameters} parameters", ("start",)
             )
         for i, lane in enumerate(self.lanes):
-            size = lane.sampler.size(samples)
+            size = lane.sampler.at_once(samples)
             if size > samples:
                 raise ExperimentError(
                     f"given {size}; the problem has {samples} samples, so it should be 1 to {samples}",
                     ("lanes", i, "sampler", "batch_size"),
                     nearest=samples,
+                )
+            if lane.schedule.moves_momentum and not lane.rule.has_momentum:
+                raise ExperimentError(
+                    f"{name_of(lane.rule)} has neither a momentum nor betas to move; turn it off, or take another rule",
+                    ("lanes", i, "schedule", "cycle_momentum"),
                 )
             try:
                 lane.schedule.init(self.intervals(i))
@@ -207,7 +242,7 @@ class Experiment(Item):
 
         Args:
             lane: 0 ... L - 1.
-            knob: the name of a knob of the lane's schedule, rule or sampler; of the first part that has it.
+            knob: the name of a knob of the lane's schedule, rule, sampler, clip or average; of the first that has it.
             value: what it becomes.
 
         Example:
@@ -224,9 +259,10 @@ class Experiment(Item):
         for lane, name, value in edits:
             if type(lane) is not int or lane not in range(len(self.lanes)):
                 raise ExperimentError(f"given lane {lane!r}; it should be 0 to {len(self.lanes) - 1}", ("lanes",))
-            part = next((part for part in _PARTS if name != "name" and name in draft["lanes"][lane][part]), None)
+            parts = [part for part in PARTS if draft["lanes"][lane][part] is not None]
+            part = next((part for part in parts if name != "name" and name in draft["lanes"][lane][part]), None)
             if part is None:
-                known = dict.fromkeys(n for part in _PARTS for n in draft["lanes"][lane][part] if n != "name")
+                known = dict.fromkeys(n for part in parts for n in draft["lanes"][lane][part] if n != "name")
                 raise ExperimentError(
                     f"{self.lanes[lane].label} has no knob {str(name)[:60]!r}; known: {', '.join(known)}",
                     ("lanes", lane),

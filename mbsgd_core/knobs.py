@@ -187,6 +187,8 @@ class NamedItem(Item):
 
     # The settings that it is tested with, the rest by default. The first shows what it does within a few updates.
     examples: ClassVar[Examples] = ({},)
+    # Knobs that the items in it take from it: these do not write them, and nobody sets them there.
+    handed_down: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def suggested(cls) -> dict[str, Any]:

@@ -84,7 +84,8 @@ def pick(package: str, base: type, given: Any, kind: str) -> Any:
     options = {"name": given} if isinstance(given, str) else given
     if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
         shown = repr(given)[:60]
-        raise ExperimentError(f'a {kind} is an object with a "name"; given {shown}')
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise ExperimentError(f'{article} {kind} is an object with a "name"; given {shown}')
     known = discover(package, base)
     name = options["name"]
     if name not in known:

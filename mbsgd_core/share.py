@@ -23,12 +23,13 @@ from pydantic_core import PydanticUndefined
 
 from mbsgd_core.errors import ExperimentError, Notice
 from mbsgd_core.experiment import Experiment, registered
-from mbsgd_core.knobs import Item, NamedItem, allowed, limits_of, page_of
+from mbsgd_core.knobs import Item, NamedItem, allowed, bare, limits_of, page_of
 from mbsgd_core.registry import first_error, name_of
-from mbsgd_core.texts import fit, parse, shown, write
+from mbsgd_core.texts import fit, parse, plain_type, shown, write
 from mbsgd_core.view import VIEW
 
 PAGE_CHARACTERS, PAGE_PARAMETERS = 64_000, 2_000  # a longer link is none that this page made
+OFF = ("off", "null")  # in place of the name of an item that a lane may lack
 NOTICES = 12  # more are counted, not listed
 
 
@@ -95,8 +96,8 @@ def from_query(
     return experiment, notices
 
 
-def _flat(item: Item, key: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """(parameter, text) of everything in an item: its head at `key`, its fields at `prefix`."""
+def _flat(item: Item, key: str, prefix: str, leave_out: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """(parameter, text) of everything in an item: its head at `key`, its fields, but for some, at `prefix`."""
     head = _head(type(item))
     if isinstance(item, NamedItem):
         yield key, name_of(item)
@@ -104,18 +105,32 @@ def _flat(item: Item, key: str, prefix: str) -> Iterator[tuple[str, str]]:
         yield key, write(getattr(item, head))
     for name in type(item).model_fields:
         value, path = getattr(item, name), f"{prefix}{name}"
+        if name in leave_out:
+            continue
         if isinstance(value, Item):
             yield from _flat(value, path, f"{path}.")
         elif _holds_items(value):
             for i, child in enumerate(value):
-                yield from _flat(child, _nth(path, i), f"{_nth(path, i)}.")
+                yield from _flat(child, _nth(path, i), f"{_nth(path, i)}.", _handed_down(type(item)))
         elif name != head:
-            yield path, write(value)
+            off = value is None and _kind_of(type(item).model_fields[name])
+            yield path, OFF[0] if off else write(value)
 
 
 def _head(cls: type[Item]) -> str | None:
     """The field that stands for an item without a registered name at the item's own path."""
     return next((name for name in ("version", "label") if name in cls.model_fields), None)
+
+
+def _handed_down(cls: type[Item]) -> tuple[str, ...]:
+    """The fields that the items in such an item take from it."""
+    return cls.handed_down if issubclass(cls, NamedItem) else ()
+
+
+def _kind_of(field: FieldInfo) -> type[Item] | None:
+    """The class of a field that holds an item, or may hold one; None where it holds something else."""
+    kind, _ = plain_type(field.annotation)
+    return kind if isinstance(kind, type) and issubclass(kind, Item) else None
 
 
 def _nth(path: str, i: int) -> str:
@@ -157,14 +172,15 @@ class _Reader:
         plain = used is not PydanticUndefined and used != "" and not isinstance(used, Item) and not _holds_items(used)
         self.notices.append(Notice(key, f"{text}. {shown(used) if plain else 'The default'} is used."))
 
-    def item(self, cls: type[Any], key: str, prefix: str, base: Any) -> Any:
+    def item(self, cls: type[Any], key: str, prefix: str, base: Any, leave_out: Collection[str] = ()) -> Any:
         """An item of this class (or kind): its head is read at `key`, its fields at `prefix`.
 
         Args:
             base: the item that is meant where the link does not say, None if there is none.
+            leave_out: fields that are not its own to say.
         """
         try:
-            return self.own_item(cls, key, prefix, base)
+            return self.own_item(cls, key, prefix, base, leave_out)
         except _Unreadable as error:
             if base is None:
                 raise
@@ -172,7 +188,7 @@ class _Reader:
             self.say(error.key, error.text, base)
             return base
 
-    def own_item(self, cls: type[Any], key: str, prefix: str, base: Any) -> Any:
+    def own_item(self, cls: type[Any], key: str, prefix: str, base: Any, leave_out: Collection[str]) -> Any:
         """The item; _Unreadable if there is neither enough in the link nor in the base."""
         head, named = _head(cls), key in self.values
         if issubclass(cls, NamedItem):
@@ -184,7 +200,9 @@ class _Reader:
                 default = getattr(base, name, default)
             if default is not PydanticUndefined:
                 stock[name] = default
-            value = self.field(field, key if name == head else f"{prefix}{name}", default)
+            if name in leave_out:
+                continue
+            value = self.field(field, key if name == head else f"{prefix}{name}", default, _handed_down(cls))
             if value is not PydanticUndefined:
                 own[name] = value
         return self.build(cls, key, prefix, stock, own)
@@ -202,15 +220,19 @@ class _Reader:
             self.say(key, text, base)
         return type(base), False
 
-    def field(self, field: FieldInfo, key: str, default: Any) -> Any:
+    def field(self, field: FieldInfo, key: str, default: Any, handed_down: Collection[str] = ()) -> Any:
         """A field's value, PydanticUndefined where the link gives none that can be used."""
         kind: Any = field.annotation
-        first, page = (get_args(kind) or (None,))[0], page_of(field)
-        if isinstance(kind, type) and issubclass(kind, Item):
-            return self.item(kind, key, f"{key}.", None if default is PydanticUndefined else default)
+        first, page = bare((get_args(kind) or (None,))[0])[0], page_of(field)
+        item = _kind_of(field)
+        if item is not None and field.default is None:
+            return self.optional(item, key, default)
+        if item is not None:
+            return self.item(item, key, f"{key}.", None if default is PydanticUndefined else default)
         if get_origin(kind) is tuple and isinstance(first, type) and issubclass(first, Item):
             most = page[1] if page and self.page else limits_of(field.metadata)["max_length"]
-            return self.items(first, key, () if default is PydanticUndefined else default, int(most))
+            like = () if default is PydanticUndefined else default
+            return self.items(first, key, like, int(most), handed_down)
         self.read.add(key)
         if (text := self.values.get(key)) is None:
             return PydanticUndefined
@@ -227,7 +249,22 @@ class _Reader:
             self.say(key, f"given {shown(text)}; it should be {wanted}".rstrip(), value)
         return value
 
-    def items(self, kind: type[Item], key: str, base: Sequence[Item], most: int) -> Any:
+    def optional(self, kind: type[Item], key: str, base: Item | None) -> Item | None:
+        """An item that may be off: None."""
+        if self.values.get(key) in OFF or (key not in self.values and base is None):
+            self.read.add(key)
+            return None
+        try:
+            found: Item = self.item(kind, key, f"{key}.", base)
+        except _Unreadable as error:
+            self.read |= {parameter for parameter in self.values if parameter.startswith(f"{key}.")}
+            self.say(error.key, f"{error.text}, or {OFF[0]}")
+            return None
+        return found
+
+    def items(
+        self, kind: type[Item], key: str, base: Sequence[Item], most: int, leave_out: Collection[str] = ()
+    ) -> Any:
         """Those that the link names, lane1, lane2 ...; else the base's, with what the link says about them."""
         stem = key.removesuffix("s")
         matches = (re.match(rf"{stem}([1-9][0-9]{{0,3}})(\.|$)", parameter) for parameter in self.values)
@@ -239,7 +276,10 @@ class _Reader:
             self.read |= {parameter for parameter, n in found.items() if n >= numbers[most]}
             self.notices.append(Notice(key, f"given {len(numbers)}; only the first {most} are used, the most allowed."))
         likes = [base[min(n, len(base)) - 1] if base else None for n in numbers[:most]]
-        made = [self.item(kind, f"{stem}{n}", f"{stem}{n}.", like) for n, like in zip(numbers, likes, strict=False)]
+        made = [
+            self.item(kind, f"{stem}{n}", f"{stem}{n}.", like, leave_out)
+            for n, like in zip(numbers, likes, strict=False)
+        ]
         return tuple(made) or PydanticUndefined
 
     def build(self, cls: type[Item], key: str, prefix: str, stock: dict[str, Any], own: dict[str, Any]) -> Any:
@@ -251,7 +291,7 @@ class _Reader:
             except ValidationError as error:
                 complaint = first_error(error)
             path: tuple[Any, ...] = complaint.path
-            if path and _holds_items(own.get(path[0])) and path not in mended:
+            if path[1:] and _holds_items(own.get(path[0])) and path not in mended:
                 # A part that is sound by itself does not fit the rest, e.g. a batch larger than the data.
                 mended.add(path)
                 new = complaint.nearest if complaint.nearest is not None else _reach(stock.get(path[0]), path[1:])

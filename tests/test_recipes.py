@@ -20,7 +20,7 @@ EVERY = ("items",)  # of every item
 DROPPED = {
     "mbsgd_core/problems/surfaces/egg_crate.py": (*EVERY, "surfaces", "problems", "kernels"),
     "mbsgd_core/samplers/bootstrap.py": (*EVERY, "samplers", "engine_exact"),
-    "mbsgd_core/rules/lion.py": (*EVERY, "rules", "engine_exact", "kernels", "sweep"),
+    "mbsgd_core/rules/signum.py": (*EVERY, "rules", "engine_exact", "kernels", "sweep"),
     "mbsgd_core/schedules/halving.py": (*EVERY, "schedules", "engine_exact", "kernels"),
     "mbsgd_core/problems/datasets/sine_curve.py": (*EVERY, "datasets", "pairs"),
     "mbsgd_core/problems/models/huber_regression.py": (*EVERY, "problems", "pairs", "kernels"),

@@ -163,7 +163,7 @@ export function createPage(bench) {
     const { problem, lanes } = header;
     const missing = 100 * (1 - (problem.finite_share ?? 1));
     const gap = missing > 0 ? `The surface is not finite on ${text.num(missing)} % of this window.` : "";
-    put(caption, [problem.projection?.text, gap].filter(Boolean).join(" "));
+    put(caption, [problem.projection?.text, gap, problem.remark].filter(Boolean).join(" "));
     const told = [problem.summary, problem.projection?.text, ...lanes.map((lane) => lane.summary)].filter(Boolean);
     if (words.dataset.told === told.join("\n")) return;
     words.dataset.told = told.join("\n");

@@ -99,6 +99,7 @@ export function lanesOf({ header, arrays }) {
       seen: take("seen"),
       testLoss: take("test_loss"),
       testAccuracy: take("test_accuracy"),
+      averageLoss: take("average_loss"),
       learned: below(arrays, `lane${index}/learned/`),
       replay: at ? { at: at.data, frames } : null,
       times: {},

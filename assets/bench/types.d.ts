@@ -35,6 +35,13 @@ export interface Status {
   estimate: number | null;
 }
 
+/** A loss that needs no learning, drawn as a line. */
+export interface Level {
+  curve: "loss" | "test_loss" | "test_accuracy" | "average_loss";
+  value: number;
+  text: string;
+}
+
 /** How much of the paths a plane holds. */
 export interface Projection {
   explained: number[];
@@ -48,6 +55,8 @@ export interface ProblemHeader {
   optimal_value: number | null;
   samples: number;
   parameters: number;
+  levels: Level[];
+  remark: string;
   axes?: string[];
   view?: number[];
   minimizers?: number[][];
@@ -105,7 +114,7 @@ export interface Remedy {
 
 /** What became of a lane, why, and what to try. */
 export interface BadgeHeader {
-  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "unfinished";
+  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "still falling" | "unfinished";
   why: string;
   try: Remedy | null;
 }
@@ -141,6 +150,7 @@ export interface LaneHeader {
   cells: Record<string, string>;
   ellipse: Ellipse | null;
   memory: Record<string, number> | null;
+  memory_remark: string;
   knobs: Record<string, number | null>;
   pinned: string[];
 }
@@ -186,7 +196,7 @@ export interface RunHeader {
   panels: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
   default_panels: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
   shown: ("path" | "fit" | "boundary" | "images" | "confusion" | "filters" | "numbers")[];
-  curves: ("loss" | "test_loss" | "test_accuracy")[];
+  curves: ("loss" | "test_loss" | "test_accuracy" | "average_loss")[];
   knobs: Knob[];
   lanes: LaneHeader[];
   target: TargetHeader;

@@ -4,11 +4,11 @@ import { CLOCKS } from "./clock.js";
 import { h, write } from "./dom.js";
 import { swatch } from "./theme.js";
 
-const WORDS = new Set(["stable", "why"]); // columns of words; all others hold numbers
+const WORDS = new Set(["badge", "why"]); // columns of words; all others hold numbers
 
 /** Of the columns that say what the target cost, the chosen clock's. */
 const shownAt = (clock) => (column) =>
-  column.key === `${clock}_to_target` || !Object.keys(CLOCKS).some((other) => column.key === `${other}_to_target`);
+  !Object.keys(CLOCKS).some((other) => other !== clock && column.key.startsWith(`${other}_`));
 
 /** Makes the verdict. @param {import("./bench.js").Bench} bench */
 export function createVerdict(bench) {
@@ -29,7 +29,7 @@ export function createVerdict(bench) {
     );
     head.replaceChildren(h("th", { scope: "col" }, "lane"), ...heads);
     rows = lanes.map((lane, index) => {
-      const cells = columns.map(({ key }) => h("td", { class: WORDS.has(key) ? `mb-words mb-${key}` : null }));
+      const cells = columns.map(({ key }) => h("td", { class: WORDS.has(key) ? (key === "why" ? "mb-words mb-why" : "mb-words") : null }));
       const name = h("th", { scope: "row" }, h("span", { class: "mb-lane" }, swatch(lane), lane.label));
       return { line: h("tr", { "data-lane": index }, name, cells), cells };
     });

@@ -17,6 +17,7 @@ from mbsgd_core.cli.arguments import add_experiment, must_be_writable, read_expe
 from mbsgd_core.cli.terminal import draw_bar, plain
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import cost_table
+from mbsgd_core.measures.limits import rate_limit
 from mbsgd_core.results.cost import Costs
 from mbsgd_core.types import State, Trace
 
@@ -48,7 +49,7 @@ def execute(given: argparse.Namespace) -> None:
         told = report(state, trace, costs, perf_counter() - began)
         print(json.dumps(told, allow_nan=False), flush=True)
         if out is not None:
-            arrays |= {f"lane{i}/{name}": getattr(trace, name) for name in Trace._fields}
+            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if len(values)}
     if out is not None:
         with out.open("wb") as file:  # an open file, since numpy would append .npz to a bare name
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -70,7 +71,7 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
         chunk = REPORT_EVERY
     traces = [engine.snapshot(state)]
     updates = experiment.updates(lane)
-    while state.update < updates:
+    while not state.over:
         before = state
         heard: list[torch.Tensor] | None = [] if losses else None
         if losses:
@@ -84,7 +85,7 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
         else:
             chunk = max(1, int(chunk * min(2.0, CHUNK_SECONDS / spent)))
         if bar:
-            draw_bar(experiment.lanes[lane].label, state.update, updates)
+            draw_bar(experiment.lanes[lane].label, state.update, state.update if state.over else updates)
     if bar:
         print(file=sys.stderr)
     return state, engine.join(traces)
@@ -116,12 +117,31 @@ def report(state: State, trace: Trace, costs: Costs, wall_seconds: float) -> dic
         "loss": _mean(loss[:, -1]),
         "best_loss": _mean(loss.min(axis=1)),  # of the kept records
         "diverged_at": int(bad.min()) if len(bad) else None,
+        "rate_limit": rate_limit(experiment, state.lane),
     }
     problem = engine.finite_sum(experiment)
     tests = [problem.test_metrics(theta) for theta in state.theta]
     for name in tests[0]:
         line[name] = _mean(np.array([test[name] for test in tests])[sound])
-    return line
+    return line | _average(state, trace) | _patience(state)
+
+
+def _average(state: State, trace: Trace) -> dict[str, Any]:
+    """What the lane's average came to, if it has one: the same means over runs."""
+    if state.averaged is None:
+        return {}
+    sound, problem = state.diverged_at < 0, engine.finite_sum(state.experiment)
+    line = {"average_loss": _mean(trace.average_loss[sound, -1].astype(np.float64))}
+    tests = [problem.test_metrics(theta) for theta in state.averaged.value]
+    return line | {f"average_{name}": _mean(np.array([test[name] for test in tests])[sound]) for name in tests[0]}
+
+
+def _patience(state: State) -> dict[str, Any]:
+    """Where a lane with patience stopped, and where its watched loss was lowest; null where neither happened."""
+    if not state.experiment.budget.patience:
+        return {}
+    found = {"stopped_at": state.watch.stopped_at, "best_at": state.watch.best_at}
+    return {name: update if update >= 0 else None for name, update in found.items()}
 
 
 def _to_next_report(experiment: Experiment, lane: int, update: int) -> int:

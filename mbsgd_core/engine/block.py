@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbsgd_core.engine.accumulation import batch_gradient
 from mbsgd_core.engine.plan import Plan
+from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import State, Trace
 
 # A run counts as diverged once it is not finite, or its loss has grown by this factor over the start (or over 1).
@@ -22,19 +24,22 @@ def block(
     evaluate: bool = True,
 ) -> tuple[State, Trace]:
     """The updates up to `stop`, with their records; batch_losses and evaluate as in `advance`."""
-    problem, rule, schedule = plan.problem, plan.method.rule, plan.method.schedule
+    problem, schedule = plan.problem, plan.method.schedule
     theta, rule_state, rates_now = state.theta, state.rule_state, state.schedule_state
-    rate = _rate(rates_now, theta)
-    rows, rates, losses = [], [], []
+    rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
+    clip, average, averaged = plan.method.clip, plan.method.average, state.averaged
+    rows, rates, losses, averages = [], [], [], []
     for batch, ends_epoch in plan.batches(state.update, stop):
-        if batch_losses is None:
-            gradient = problem.gradient(theta, batch)
-        else:
-            gradient, batch_loss = problem.gradient_and_loss(theta, batch)
-            losses += [] if batch_loss is None else [batch_loss]
+        gradient, batch_loss = batch_gradient(problem, theta, batch, heard=batch_losses is not None)
+        losses += [] if batch_loss is None else [batch_loss]
+        if clip is not None:
+            gradient = clip.clip(gradient)
         delta, rule_state = rule.update(gradient, rule_state, theta, rate)
         theta = theta + delta
         rows.append(theta)
+        if average is not None and averaged is not None:
+            averaged = average.after(averaged, theta, state.update + len(rows))
+            averages.append(averaged.value)
         rates.append(rates_now[0][1])
         if ends_epoch or schedule.interval == "update":
             if schedule.watches_objective:
@@ -42,14 +47,10 @@ def block(
                 rates_now = tuple(schedule.step(s, float(f)) for s, f in zip(rates_now, watched, strict=True))
             else:
                 rates_now = (schedule.step(rates_now[0]),)
-            rate = _rate(rates_now, theta)
+            rate, rule = _rate(rates_now, theta), rule_of(plan, rates_now)
     updates = np.arange(state.update + 1, stop + 1)
     wanted = np.isin(updates, kept, assume_unique=True)
-    seen = torch.stack([rows[i] for i in np.flatnonzero(wanted)]) if wanted.any() else theta.new_empty(0, *theta.shape)
-    if evaluate:
-        loss = objective_of(plan, seen, np.searchsorted(kept, updates[wanted]))
-    else:
-        loss = np.full((seen.shape[1], seen.shape[0]), np.nan, dtype=state.experiment.dtype)
+    seen, loss = _records(plan, rows, wanted, kept, updates, evaluate)
     diverged_at = _diverged(state, updates, rows, wanted, loss if evaluate else 0 * np.isnan(loss))
     fresh = diverged_at[state.diverged_at < 0]
     first = fresh[fresh >= 0].min(initial=stop)
@@ -64,14 +65,48 @@ def block(
         seen.transpose(0, 1).cpu().numpy().copy(),
         loss,
     )
+    if averaged is not None:
+        means, mean_loss = _records(plan, averages, wanted, kept, updates, evaluate)
+        trace = trace._replace(average=means.transpose(0, 1).cpu().numpy().copy(), average_loss=mean_loss)
     if (diverged_at >= 0).any():
         lost = (diverged_at[:, None] >= 0) & (trace.update >= diverged_at[:, None])
         trace.theta[lost] = trace.loss[lost] = np.nan
-        theta = theta.clone()
-        theta[torch.as_tensor(diverged_at >= 0, device=theta.device)] = torch.nan
+        if trace.averages:
+            trace.average[lost] = trace.average_loss[lost] = np.nan
+        theta = _without(theta, diverged_at)
+        averaged = averaged and averaged._replace(value=_without(averaged.value, diverged_at))
     return state._replace(
-        update=stop, theta=theta, rule_state=rule_state, schedule_state=rates_now, diverged_at=diverged_at
-    ), trace
+        update=stop, theta=theta, rule_state=rule_state, schedule_state=rates_now, diverged_at=diverged_at,
+        averaged=averaged,
+    ), trace  # fmt: skip
+
+
+def _records(
+    plan: Plan, rows: list[Tensor], wanted: np.ndarray, kept: np.ndarray, updates: np.ndarray, evaluate: bool
+) -> tuple[Tensor, np.ndarray]:
+    """The wanted iterates (K, R, P) and their objective (R, K), NaN where nobody evaluates."""
+    chosen = [rows[i] for i in np.flatnonzero(wanted)]
+    seen = torch.stack(chosen) if chosen else rows[0].new_empty(0, *rows[0].shape)
+    if evaluate:
+        return seen, objective_of(plan, seen, np.searchsorted(kept, updates[wanted]))
+    return seen, np.full((seen.shape[1], seen.shape[0]), np.nan, dtype=plan.experiment.dtype)
+
+
+def _without(theta: Tensor, diverged_at: np.ndarray) -> Tensor:
+    """A copy with NaN in the runs that are lost."""
+    theta = theta.clone()
+    theta[torch.as_tensor(diverged_at >= 0, device=theta.device)] = torch.nan
+    return theta
+
+
+def rule_of(plan: Plan, schedule: tuple[Any, ...]) -> Rule:
+    """The lane's rule, with the momentum of this interval where the schedule moves it."""
+    method = plan.method
+    return (
+        method.rule.with_momentum(method.schedule.momentum(schedule[0]))
+        if method.schedule.moves_momentum
+        else method.rule
+    )
 
 
 def _rate(schedule: tuple[Any, ...], theta: Tensor) -> float | Tensor:

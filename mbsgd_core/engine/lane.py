@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from mbsgd_core import kernels
-from mbsgd_core.engine import compiled
-from mbsgd_core.engine.block import block
+from mbsgd_core.averages.base import Averaged
+from mbsgd_core.engine import compiled, patience
+from mbsgd_core.engine.block import block, rule_of
 from mbsgd_core.engine.plan import Plan, plan_of
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.types import State, Trace
@@ -41,11 +42,12 @@ def _start(plan: Plan) -> State:
         plan.lane,
         0,
         theta,
-        method.rule.init(theta),
+        rule_of(plan, (schedule,)).init(theta),
         (schedule,) * copies,
         np.full(experiment.runs, -1 if np.isfinite(first) else 0, dtype=np.int64),
         np.full(experiment.runs, first),
         plan.compiled is not None,
+        None if method.average is None else Averaged(theta),
     )
 
 
@@ -62,13 +64,14 @@ def snapshot(state: State) -> Trace:
     """Record 0: a trace of the start alone."""
     runs = state.experiment.runs
     theta = state.theta.cpu().numpy()
-    return Trace(
+    start = Trace(
         np.zeros(1, dtype=np.int64),
         np.zeros(1, dtype=np.int64),
         np.array([state.schedule_state[0][1]], dtype=np.float64),
         theta[:, None, :].copy(),
         np.broadcast_to(state.first_loss[:, None], (runs, 1)).astype(theta.dtype),
     )
+    return _with_equal_average(state, start)
 
 
 def advance(
@@ -78,7 +81,7 @@ def advance(
     batch_losses: list[Tensor] | None = None,
     evaluate: bool = True,
 ) -> tuple[State, Trace]:
-    """Make n updates, or as many as the budget still holds.
+    """Make n updates, or as many as the budget and the lane's patience still hold.
 
     Args:
         state: from init or an earlier advance; it is not changed.
@@ -101,15 +104,25 @@ def _advance(
     if state.compiled and plan.compiled is None:  # begun elsewhere after this process had decided for torch
         kernels.load()
         plan.look_for_compiled()
-    kept = plan.records(every)
+    kept, looks = plan.records(every), plan.looks(every)
     target, traces = min(state.update + n, plan.updates), []
+    if state.watch.stopped_at >= 0:
+        target = state.update
     with torch.no_grad():
         while state.update < target and not (state.diverged_at >= 0).all():
+            stop = target
+            if plan.patience:
+                stop = min(stop, (state.update // plan.per_epoch + 1) * plan.per_epoch)
             if state.compiled and plan.compiled is not None:
-                state, trace = compiled.block(plan, state, target, kept, evaluate)
+                state, trace = compiled.block(plan, state, stop, looks, evaluate)
             else:
                 edge = (state.update // plan.block + 1) * plan.block
-                state, trace = block(plan, state, min(target, edge), kept, batch_losses, evaluate)
+                state, trace = block(plan, state, min(stop, edge), looks, batch_losses, evaluate)
+            if plan.patience:
+                state = patience.look(plan, state, trace, looks, evaluate)
+                trace = patience.only(trace, kept, state)
+                if state.watch.stopped_at >= 0:
+                    target = state.update
             traces.append(trace)
     if state.update < target or not traces:  # every run has diverged: what remains needs no arithmetic
         traces.append(_nothing(plan, state, kept[(kept > state.update) & (kept <= target)]))
@@ -129,19 +142,23 @@ def _nothing(plan: Plan, state: State, updates: np.ndarray) -> Trace:
     """Records that are not a number."""
     shape = (state.experiment.runs, len(updates))
     dtype = np.dtype(state.experiment.dtype)
-    return Trace(
+    nothing = Trace(
         updates,
         plan.spent(updates),
         np.full(len(updates), state.schedule_state[0][1]),
         np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype),
         np.full(shape, np.nan, dtype=dtype),
     )
+    return _with_equal_average(state, nothing)
+
+
+def _with_equal_average(state: State, trace: Trace) -> Trace:
+    """The trace, with an average that is theta itself if the lane has one."""
+    if state.averaged is None:
+        return trace
+    return trace._replace(average=trace.theta.copy(), average_loss=trace.loss.copy())
 
 
 def join(traces: Sequence[Trace]) -> Trace:
     """Traces end to end."""
-    if len(traces) == 1:
-        return traces[0]
-    first = [np.concatenate([t[i] for t in traces]) for i in range(3)]
-    rest = [np.concatenate([t[i] for t in traces], axis=1) for i in range(3, 5)]
-    return Trace(*first, *rest)
+    return Trace.joined(traces)

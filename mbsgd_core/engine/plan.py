@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mbsgd_core import kernels
+from mbsgd_core.engine.accumulation import Batches
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.memory_cache import byte_lru, derived_cache
@@ -45,18 +46,24 @@ class Plan:
         # Records evaluated at once, always as many, padded if need be: for large problems one by one.
         values = max(self.problem.samples * self.problem.width, parameters)
         self.evaluate = min(64, _fit(runs * values)) if parameters <= FULL_PARAMETERS else 1
-        self.draws = self.method.sampler.draws
+        self.draws, self.at_once = self.method.sampler.draws, self.method.sampler.at_once(self.problem.samples)
+        self.patience = experiment.budget.patience
         self.look_for_compiled()
         start = self.problem.start().cpu().numpy()
         self.start = start if experiment.start is None else np.array(experiment.start, dtype=start.dtype)  # (P,)
         self._records: dict[int | None, np.ndarray] = {}
+        self._looks: dict[int | None, np.ndarray] = {}
         self._epoch = -1
         self._orders: np.ndarray | None = None
 
     def look_for_compiled(self) -> None:
-        """`compiled` becomes the compiled form of problem and rule, None where this process has none."""
+        """`compiled` becomes the compiled form of problem and rule, None where this process or this lane has none."""
         method, dtype = self.method, self.experiment.dtype
-        self.compiled = kernels.descent_for(self.problem, method.rule, method.schedule, dtype)
+        # The compiled loops know no clip, keep no second iterate and take all of a batch at once; a rule's tape has the
+        # rule's knobs as constants.
+        plain = method.clip is None and method.average is None and not method.schedule.moves_momentum
+        plain = plain and (not self.sizes or self.at_once >= self.sizes[0])
+        self.compiled = kernels.descent_for(self.problem, method.rule, method.schedule, dtype) if plain else None
 
     def batches(self, update: int, stop: int) -> Iterator[tuple[Batch, bool]]:
         """(batch, whether it ends its epoch) for the updates from `update` to `stop`."""
@@ -83,6 +90,16 @@ class Plan:
         if every not in self._records:
             self._records[every] = records(self.experiment, self.lane, every)
         return self._records[every]
+
+    def looks(self, every: int | None) -> np.ndarray:
+        """The updates that are looked at: those that are kept and, for patience, the ends of all epochs."""
+        if not self.patience:
+            return self.records(every)
+        if every not in self._looks:
+            each = max(self.per_epoch, 1)
+            ends = np.arange(each, self.updates + 1, each)
+            self._looks[every] = np.union1d(self.records(every), ends)
+        return self._looks[every]
 
     def spent(self, updates: np.ndarray) -> np.ndarray:
         """Gradients of single samples spent after so many updates."""
@@ -112,6 +129,13 @@ class Plan:
             first = (position - skip) * size
         chosen = orders[:, first:last].reshape(len(orders), -1, size).swapaxes(0, 1)
         indices = torch.as_tensor(np.array(chosen), device=self.problem.start().device)
+        if self.at_once < size:
+            each = -(-size // self.at_once)  # batches of an update
+            first_place = Place(self.experiment.seed, epoch, first // size * each)
+            return [
+                Batches(part, self.at_once, first_place._replace(position=first_place.position + i * each))
+                for i, part in enumerate(indices)
+            ][skip:]
         return self.problem.gather_at(indices, Place(self.experiment.seed, epoch, first // size))[skip:]
 
 

@@ -79,7 +79,7 @@ class _Side(NamedTuple):
     @property
     def inner(self) -> bool:
         """Whether its values can stand side by side in a group."""
-        return self.place is not None and self.name.startswith(("rule.", "schedule."))
+        return self.place is not None and self.name.startswith(("rule.", "schedule.")) and self.name.count(".") == 1
 
 
 class _Grid:
@@ -255,7 +255,7 @@ def _one_by_one(state: SweepState, group: _Group, every: int) -> tuple[SweepStat
         run, trace = advance(run, left, every)
         outcome = _seen(outcome, run, trace, state.target)
         left -= max(1, run.update - before)
-        if run.update < e.updates(0):
+        if not run.over:
             running = run, outcome
         else:
             cell, running = cell + 1, None

@@ -36,7 +36,7 @@ def advance_together(
         An Outcome of arrays (C, R); None where no compiled form of this lane is known.
     """
     plan = plan_of(experiment, lane)
-    if not plan.compiled or not knobs or plan.method.schedule.watches_objective:
+    if not plan.compiled or not knobs or plan.patience or plan.method.schedule.watches_objective:
         return None
     own = {name.removeprefix("rule."): values for name, values in knobs.items() if name.startswith("rule.")}
     rates, which = _rates(plan, knobs)

@@ -45,7 +45,7 @@ def role(lane: Lane) -> str:
         return "bgd"
     if lane.label in _NAMED:
         return _NAMED[lane.label]
-    return "sgd" if getattr(lane.sampler, "batch_size", None) == 1 else "mini"
+    return "sgd" if lane.sampler.size(2) == 1 else "mini"
 
 
 def lane_styles(lanes: Sequence[Lane]) -> list[LaneStyle]:
@@ -75,13 +75,21 @@ def describe(lane: Lane, samples: int) -> str:
     batch = f"{_words(name_of(lane.sampler))}, b = {'m = ' if size == samples else ''}{size:,}"
     if size < samples:
         batch += f" of {samples:,}"
+    if lane.sampler.at_once(samples) < size:
+        batch += f" in batches of {lane.sampler.at_once(samples):,}"
     rule = " + ".join([type(lane.rule).__name__, *_changes(lane.rule)])
     rate = f"rate {setting(lane.schedule.learning_rate)}"
     schedule = name_of(lane.schedule)
     if schedule != "constant":
         changes = [c for c in _changes(lane.schedule) if not c.startswith("learning rate")]
         rate += f", {_words(schedule)}" + (f" ({', '.join(changes)})" if changes else "")
-    return " · ".join([", ".join([batch, *_changes(lane.sampler, "batch_size")]), rule, rate])
+    parts = [", ".join([batch, *_changes(lane.sampler, "batch_size", "accumulate")]), rule, rate]
+    if lane.clip is not None:
+        parts.append(f"clip {_words(name_of(lane.clip))} {setting(lane.clip.max)}")
+    if lane.average is not None:
+        knobs = [f"{_words(name)} {_value(value)}" for name, value in lane.average]
+        parts.append(f"average {_words(name_of(lane.average))}, {', '.join(knobs)}")
+    return " · ".join(parts)
 
 
 def _changes(item: Item, *without: str) -> list[str]:

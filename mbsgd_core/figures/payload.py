@@ -17,7 +17,7 @@ from mbsgd_core.results.run import Scene
 
 VERSION = 2
 DONE = {"state": "done", "progress": 1.0, "message": "", "left": None, "estimate": None}
-MEMORY = ("data", "parameters", "gradient", "optimizer state", "activations")
+MEMORY = ("data", "helpers", "parameters", "gradient", "optimizer state", "activations")
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -143,6 +143,6 @@ def _scene(scene: Scene, rows: int) -> dict[str, Any]:
 
 def _curves(arrays: Mapping[str, np.ndarray]) -> list[str]:
     """What the loss chart can show: what any lane knows."""
-    names = ("test_loss", "test_accuracy")
+    names = ("test_loss", "test_accuracy", "average_loss")
     known = [n for n in names if any(np.isfinite(v).any() for a, v in arrays.items() if a.endswith(f"/{n}"))]
     return ["loss", *known]

@@ -86,12 +86,12 @@ def at_cursor(
     return at_cursor(experiment_of(experiment_json), indices, thetas, plane, updates)
 
 
-def suggestion(experiment_json: str) -> tuple[float, float]:
-    """(rate, noise) that suit the experiment's problem, see measures.suggestion."""
+def suggestion(experiment_json: str) -> tuple[float, float, tuple[float, ...]]:
+    """(rate, noise, rates of the lanes) that suit the experiment's problem, see measures.suggestion."""
     from mbsgd_core.measures.suggestion import suggestion
 
-    rate, noise = suggestion(experiment_of(experiment_json))
-    return rate, noise
+    rate, noise, rates = suggestion(experiment_of(experiment_json))
+    return rate, noise, rates
 
 
 @lru_cache(maxsize=16)
@@ -121,6 +121,8 @@ def _start(state: State) -> LaneProgress:
         evaluations = Evaluations(
             np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy])
         )
+        if trace.averages:
+            trace = trace._replace(average=trace.average[:1], average_loss=trace.loss)
         newest = seen.shown
         replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay
     over = not updates or (evaluation.stops(experiment) and lost >= 0)
@@ -152,13 +154,14 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
         now = perf_counter()
         spell = (now - begun) / (state.update - before)
         n = min(4 * max(1, n), int((end - now) / spell))
-        if n < 1 or state.update == updates:
+        if n < 1 or state.over:
             break
-    over, trace = state.update == updates, engine.join(traces)
+    trace = engine.join(traces)
     lost = state.diverged_at[state.diverged_at >= 0].min(initial=updates + 1)
     return state, LaneProgress(
-        None if over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates,
+        None if state.over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates,
         perf_counter() - began, int(lost) if lost <= updates else -1, Evaluations.none(), Replay(), {},
+        watch=state.watch,
     )  # fmt: skip
 
 
@@ -172,11 +175,14 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     sizes = experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
     stride, began, lost = _stride(experiment, len(when)), perf_counter(), -1
     rows: list[tuple[int, float, float]] = []  # update, rate, train loss
+    means: list[float] = []  # train losses of the average ...
+    accuracy = np.nan  # ... and its newest test accuracy
     seen: list[tuple[float, float]] = []
     kept: list[tuple[int, np.ndarray]] = []
+    kept_means: list[np.ndarray] = []
     frames: list[tuple[int, dict[str, np.ndarray]]] = []
     newest: dict[str, np.ndarray] = {}
-    while state.update < updates and lost < 0:
+    while not state.over and lost < 0:
         k = int(np.searchsorted(when, state.update, side="right"))  # the next stop
         n = int(when[k]) - state.update
         left = seconds - (perf_counter() - began)
@@ -185,18 +191,23 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
         state, trace = engine.advance(state, n, every=updates, evaluate=False)
         spell = (perf_counter() - tick) / (state.update - before)
         lost = int(state.diverged_at[0])
-        if state.update == when[k] and lost < 0:
+        if (state.update == when[k] or state.over) and lost < 0:
             theta = state.theta[0].cpu().numpy()
             found = evaluation.judge(experiment, lane, state.update, theta)
             if engine.beyond(state, np.array([[found.train_loss]]))[0, 0]:
                 lost = state.update
             rows.append((state.update, experiment.learning_rate(lane, state.update - 1), found.train_loss))
             seen.append((found.test_loss, found.test_accuracy))
-            if k % stride == 0 or state.update == updates:
+            if state.averaged is not None:
+                mean = state.averaged.value[0].cpu().numpy()
+                judged = evaluation.judge(experiment, lane, state.update, mean)
+                means, accuracy = [*means, judged.train_loss], judged.test_accuracy
+            if k % stride == 0 or state.over:
                 kept.append((len(rows) - 1, theta))
+                kept_means += [] if state.averaged is None else [mean]
             newest = found.shown or newest
             moving = evaluation.moving(found.shown)
-            if moving and (k % _replay_stride(moving, len(when)) == 0 or state.update == updates):
+            if moving and (k % _replay_stride(moving, len(when)) == 0 or state.over):
                 frames.append((len(rows) - 1, moving))
         if perf_counter() - began > seconds:
             break
@@ -211,12 +222,18 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
         loss[0, at >= lost] = np.nan
     thetas = np.array([theta for _, theta in kept], dtype=dtype).reshape(1, -1, state.theta.shape[1])
     trace = Trace(at, engine.samples_spent(sizes, at), np.array([rate for _, rate, _ in rows]), thetas, loss)
+    if state.averaged is not None:
+        averages = np.array(kept_means, dtype=dtype).reshape(thetas.shape)
+        mean_loss = np.full(loss.shape, np.nan, dtype=dtype)
+        mean_loss[0, : len(means)] = means
+        mean_loss[np.isnan(loss)] = np.nan
+        trace = trace._replace(average=averages, average_loss=mean_loss)
     tests = np.array(seen).reshape(-1, 2).T
     replay = Replay(tuple(k for k, _ in frames), tuple(frame for _, frame in frames))
     return state, LaneProgress(
-        None if lost >= 0 or update == updates else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64),
+        None if lost >= 0 or state.over else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64),
         update, updates, perf_counter() - began, lost,
-        Evaluations(np.arange(len(at)), *tests), replay, newest,
+        Evaluations(np.arange(len(at)), *tests), replay, newest, watch=state.watch, average_accuracy=accuracy,
     )  # fmt: skip
 
 

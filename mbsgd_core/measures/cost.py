@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from mbsgd_core import engine
+from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.format import count
 from mbsgd_core.problems.base import FiniteSum, Place, Problem
 from mbsgd_core.rules.base import Rule
 
@@ -19,8 +21,9 @@ class Memory(NamedTuple):
     """Bytes that a lane occupies on its device, measured."""
 
     data: int  # rows and targets of training and test, whole: what a batch is gathered from
-    parameters: int  # theta of all runs
-    gradient: int
+    helpers: int  # what this program keeps beside them to be quick: a transposed copy, a bowl's matrix
+    parameters: int  # theta of all runs, and its average where there is one
+    gradient: int  # and the sum of those before it, where batches accumulate
     optimizer: int  # the rule's state, after an update
     activations: int  # saved on the way forward for the way back, for one batch
 
@@ -43,18 +46,40 @@ def memory(experiment: Experiment, lane: int) -> Memory:
     """
     problem, method = engine.finite_sum(experiment), experiment.lanes[lane]
     theta = problem.start().expand(experiment.runs, -1).contiguous()
-    size = method.sampler.size(problem.samples)
-    whole = theta.numel() * theta.element_size()
+    size, whole = method.sampler.at_once(problem.samples), theta.numel() * theta.element_size()
+    data, helpers = data_bytes(problem)
     return Memory(
-        data_bytes(problem), whole, whole, optimizer_bytes(method.rule, theta), activation_bytes(problem, theta, size)
+        data,
+        helpers,
+        whole * (1 if method.average is None else 2),
+        whole * (2 if size < method.sampler.size(problem.samples) else 1),
+        optimizer_bytes(method.rule, theta),
+        activation_bytes(problem, theta, size),
     )
 
 
-def data_bytes(problem: FiniteSum) -> int:
-    """Bytes of all tensors that the problem keeps, but for those of theta's shape (its start, its penalties)."""
-    kept = [v for value in vars(problem).values() for v in (value if isinstance(value, tuple) else (value,))]
-    tensors = [v for v in kept if isinstance(v, Tensor) and v.shape != (problem.parameters,)]
-    return _bytes(tensors)
+def remark(experiment: Experiment, lane: int) -> str:
+    """What the bytes of a lane's activations need said beside them; "" where nothing."""
+    problem = engine.finite_sum(experiment)
+    size = experiment.lanes[lane].sampler.at_once(problem.samples)
+    chunk, said = problem.chunk(experiment.runs), []
+    if chunk is not None and chunk < size:
+        said.append(
+            f"Its gradient is summed over {count(chunk)} of its {count(size)} samples at a time, so activations stop "
+            "growing there: the same update to rounding, and as many operations, but the parts wait for each other."
+        )
+    if plan_of(experiment, lane).compiled is not None:
+        said.append("Activations are as torch would keep them; the compiled code that makes these updates keeps none.")
+    return " ".join(said)
+
+
+def data_bytes(problem: FiniteSum) -> tuple[int, int]:
+    """(bytes of the rows, of the helpers): all tensors that the problem keeps, but for those of theta's shape."""
+    kept = {name: value if isinstance(value, tuple) else (value,) for name, value in vars(problem).items()}
+    tensors = {name: [v for v in values if isinstance(v, Tensor)] for name, values in kept.items()}
+    rows = _bytes([v for name in problem.data for v in tensors.get(name, ())])
+    others = [v for values in tensors.values() for v in values if v.shape != (problem.parameters,)]
+    return rows, _bytes([*others, *(v for name in problem.data for v in tensors.get(name, ()))]) - rows
 
 
 def optimizer_bytes(rule: Rule, theta: Tensor) -> int:

@@ -60,10 +60,3 @@ def last_sound(curves: np.ndarray) -> int:
     """The last record before a divergence; the last one where there is none, 0 where nothing is finite."""
     sound = np.isfinite(curves).all(1)
     return len(sound) - 1 if sound.all() else max(0, int(sound.argmin()) - 1)
-
-
-def at(trace: Trace, kept: np.ndarray) -> Trace:
-    """The trace of these records alone."""
-    return Trace(
-        trace.update[kept], trace.samples[kept], trace.learning_rate[kept], trace.theta[:, kept], trace.loss[:, kept]
-    )

@@ -10,6 +10,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import count, number, point, share
 from mbsgd_core.measures import evaluation, learning, stability
 from mbsgd_core.measures.ending import GROWTH, SHARE, Ending, ending
+from mbsgd_core.measures.growth import steepest_growth
 from mbsgd_core.measures.limits import Limits, limits_at, network_limits, rate_limits, start_of
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import Frame
@@ -80,6 +81,13 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
     if end.kind == "growing":
         why, remedy = _advice(about, about.rate)
         return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
+    sampler, limits = about.experiment.lanes[about.lane].sampler, about.limits
+    if limits is not None and about.rate > limits.plain.rate * (1 + 1e-9) and (sampler.changes or not sampler.draws):
+        grown = _growth(about)  # batches that repeat in one order may make up for each other
+        if grown is not None and grown > 1:
+            why, remedy = _advice(about, about.rate)
+            unseen = "The loss has not grown yet, but along the steepest direction the error grew"
+            return Badge("unstable", f"{unseen} {number(grown)} times. {why}", remedy)
     if end.kind == "escaping":
         fell = f"The loss falls and does not slow down, from {number(end.first)} to {number(end.last)}"
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
@@ -89,6 +97,9 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         return _swinging(about, end)
     if end.kind == "falling":
         return _slow(about, end)
+    if end.kind == "drifting":
+        why = f"{share(end.late)} of all that the loss fell, it fell in the last quarter of the updates"
+        return Badge("still falling", f"{why}: it has not come to rest at {number(end.last)}.")
     if about.limits and about.rate >= about.limits.rate * (1 - 1e-9) and end.excess and end.excess > SHARE:
         return Badge("bouncing", _by_the_limit(about), _rate(about, about.limits.rate / 2))
     return Badge("settled", _at_rest(about, end))
@@ -138,6 +149,8 @@ def _swinging(about: _Lane, end: Ending) -> Badge:
     factor = most if not end.excess else float(np.clip(SHARE / (4 * end.excess), least, most))
     noise = f"the noise of batches of {count(size)}" if size < samples else "a step from side to side of the valley"
     why = f"{swing}: at rate {number(float(about.trace.learning_rate[-1]))}, {noise} does not die out."
+    if about.limits and about.limits.noisy is not None and about.rate > about.limits.rate:
+        why = f"{swing}. {_by_the_limit(about)}"
     return Badge("bouncing", why, _rate(about, about.rate * factor))
 
 
@@ -152,9 +165,12 @@ def _slow(about: _Lane, end: Ending) -> Badge:
         wish = min(wish, about.limits.rate / 2)
     if wish >= GAIN * about.rate:
         return Badge("too slow", f"{why}.", _rate(about, wish))
-    if about.limits is not None and isinstance(rule, SGD) and not rule.momentum:
+    if about.limits is not None and isinstance(rule, SGD):
         why += f"; the rate cannot be much higher, since {number(about.limits.rate)} is the limit"
-        return Badge("too slow", f"{why}.", Remedy.of("momentum", MOMENTUM))
+        if not rule.momentum:
+            heavy = rate_limits(about.experiment.with_value(about.lane, "momentum", MOMENTUM), about.lane)
+            if heavy is None or about.rate < heavy.rate:  # where noise is the limit, momentum asks for less
+                return Badge("too slow", f"{why}.", Remedy.of("momentum", MOMENTUM))
     return Badge("too slow", f"{why}.")
 
 
@@ -175,10 +191,18 @@ def _by_the_limit(about: _Lane) -> str:
     if limits is None:
         return "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
     if math.isclose(rate, limits.rate):
-        return f"The rate {number(rate)} is the limit itself: the steepest direction neither shrinks nor grows."
+        still = "the mean squared error" if limits.noisy else "the steepest direction"
+        return f"The rate {number(rate)} is the limit itself: {still} neither shrinks nor grows."
+    if rate > limits.rate and limits.noisy is not None:
+        above = f"The rate {number(rate)} is above {number(limits.rate)}, the limit of its batches"
+        if not about.experiment.problem.quadratic:
+            return f"{above}: they do not let it come to rest at the minimum."
+        return f"{above}: over many runs the mean squared error grows, even where that of a single one does not."
     if rate > limits.rate:
-        formula = "the limit of its batches" if limits.noisy else limits.plain.formula
-        return f"The rate {number(rate)} is above {formula} = {number(limits.rate)}, yet nothing grows along this path."
+        above = f"The rate {number(rate)} is above {limits.plain.formula} = {number(limits.rate)}"
+        if _growth(about) == 0:
+            return f"{above}, but this path has no share in the steepest direction, and so nothing that would grow."
+        return f"{above}, yet the loss has not grown."
     if limits.noisy is not None:
         return f"The rate {number(rate)} is below {number(limits.noisy)}, the limit of its batches."
     return f"The rate {number(rate)} is below {limits.plain.formula} = {number(limits.plain.rate)}."
@@ -211,7 +235,7 @@ def _lost(about: _Lane, run: int, at: int) -> Badge:
 def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
     """Which rates grow here, and one to try."""
     experiment, rule, limits = about.experiment, about.experiment.lanes[about.lane].rule, about.limits
-    place = "the limit at the start and the minimum"
+    place = "the limit at the minimum" if limits and limits.exact else "the limit at the start and the minimum"
     if limits is None and experiment.problem.parameter_count > stability.PARAMETERS:
         limits, place = network_limits(experiment, about.lane), "the limit at the start"
     elif limits is not None and rate <= limits.rate:
@@ -221,25 +245,38 @@ def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
         known = "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
         return known, _rate(about, rate / 10)
     plain, noisy = limits.plain, limits.noisy
+    sampler = experiment.lanes[about.lane].sampler
     if rate <= limits.rate:
         below = f"The rate is below {number(limits.rate)}, {place}"
-        return f"{below}, but steeper places on the way, or small batches, ask for less.", _rate(about, rate / 10)
+        less = "but steeper places on the way, or small batches, ask for less"
+        if limits.exact and experiment.problem.quadratic:
+            less = "where the mean squared error stays bounded; a run of unlucky batches can still be lost"
+        return f"{below}, {less}.", _rate(about, rate / 10)
     half = _rate(about, limits.rate / 2)
-    if noisy is not None and rate <= plain.rate:
-        size = experiment.lanes[about.lane].sampler.size(experiment.problem.sample_count)
-        grow = f"With batches of {count(size)}, rates above {number(noisy)} grow here"
-        return f"{grow}, although the limit without noise is {plain.formula} = {number(plain.rate)}.", half
+    if noisy is not None and (rate <= plain.rate or noisy > plain.rate):
+        size = count(sampler.size(experiment.problem.sample_count))
+        without = f"{plain.formula} = {number(plain.rate)}"
+        if not sampler.changes:
+            grow = f"With its own batches of {size}, the same in every epoch, rates above {number(noisy)} grow here"
+            return f"{grow}; the limit of the full batch is {without}.", half
+        grow = f"With batches of {size}, rates above {number(noisy)} grow here"
+        return f"{grow}, although the limit without noise is {without}.", half
     steepest = f"largest curvature {number(plain.curvature)}"
     return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}).", half
 
 
+def _growth(about: _Lane) -> float | None:
+    """How the error of the path that is drawn grew along the steepest direction; None where that is not known."""
+    return steepest_growth(about.experiment, about.lane, about.trace.theta[0]) if _whole(about.trace) else None
+
+
 def _limits_on_the_way(about: _Lane) -> Limits | None:
-    """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
-    trace = about.trace
+    """The limits at the start and the lowest record: a run can meet a place that is steeper than the minimum."""
+    trace, start = about.trace, start_of(about.experiment)
     if not _whole(trace):
-        return None
+        return limits_at(about.experiment, about.lane, [start])
     run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
-    return limits_at(about.experiment, about.lane, [tuple(trace.theta[run, at].tolist())])
+    return limits_at(about.experiment, about.lane, [start, tuple(trace.theta[run, at].tolist())])
 
 
 def _rate(about: _Lane, rate: float) -> Remedy:

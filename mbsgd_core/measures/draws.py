@@ -66,7 +66,7 @@ def fan(gradients: np.ndarray, draw: Draw, seed: int, update: int) -> np.ndarray
     if not draw.fixed:
         return noise.batch_gradients(gradients, draw.size, draw.replacement, seed, noise.FAN, update)
     means = _means(gradients, draw)
-    return means[np.unique(np.linspace(0, len(means) - 1, min(noise.FAN, len(means))).round().astype(int))]
+    return np.asarray(means[np.unique(np.linspace(0, len(means) - 1, min(noise.FAN, len(means))).round().astype(int))])
 
 
 def covariance(gradients: np.ndarray, draw: Draw, seed: int, update: int) -> np.ndarray:

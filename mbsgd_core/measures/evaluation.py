@@ -16,7 +16,7 @@ from mbsgd_core import engine
 from mbsgd_core.errors import LabError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import learning
-from mbsgd_core.measures.subsample import point, subsample
+from mbsgd_core.measures.subsample import Subsample, point, subsample
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.datasets.base import Table
 from mbsgd_core.problems.models.base import DataProblem
@@ -33,6 +33,7 @@ SIDE = 56  # points along an axis of a boundary
 NOBODY = 2**32 - 1  # the label where a batch has no more images
 IMAGES, FILTERS, POINTS, BATCH = 24, 32, 400, 8  # shown
 STILL = ("truth", "xs", "ys")  # of what is shown: stays the same while a model learns
+TRAIN_ACCURACY = "train_accuracy"  # in the last frame of a lane that stops to be judged: a number, not shown by itself
 
 
 class Judgement(NamedTuple):
@@ -151,9 +152,18 @@ def judge(experiment: Experiment, lane: int, update: int, theta: np.ndarray) -> 
     judged = learning.judge(problem, total, theta, seed, "test" if tests else "train")
     loss = float(judged.loss.mean()) if tests else np.nan
     accuracy = judged.accuracy if tests else np.nan
-    return Judgement(
-        train, loss, accuracy, _learned(problem, total, theta, seed, judged) | _batch(experiment, lane, update)
-    )
+    shown = _learned(problem, total, theta, seed, judged) | _batch(experiment, lane, update)
+    if update == experiment.updates(lane) and problem.learns == "classification":
+        shown[TRAIN_ACCURACY] = np.array([train_accuracy(experiment, theta)])
+    return Judgement(train, loss, accuracy, shown)
+
+
+def train_accuracy(experiment: Experiment, theta: np.ndarray) -> float:
+    """The share of right training rows, of at most so many as `judged_rows` says, at theta (P,)."""
+    problem, total, seed = experiment.data_problem, engine.finite_sum(experiment), experiment.seed
+    some = subsample(total, judged_rows(experiment), seed)
+    rows = some.rows.cpu().numpy() if isinstance(some, Subsample) else None
+    return learning.judge(problem, total, theta, seed, "train", rows).accuracy
 
 
 def shown(experiment: Experiment, lane: int, update: int, theta: np.ndarray) -> Frame:
@@ -183,7 +193,7 @@ def evaluations(experiment: Experiment, thetas: np.ndarray, at: Sequence[int] | 
 
 def moving(frame: Frame) -> Frame:
     """What changes of a frame from record to record."""
-    return {name: values for name, values in frame.items() if name not in STILL}
+    return {name: values for name, values in frame.items() if name not in (*STILL, TRAIN_ACCURACY)}
 
 
 def _batch(experiment: Experiment, lane: int, update: int) -> Frame:

@@ -6,20 +6,21 @@ import numpy as np
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.format import number, plural, point
-from mbsgd_core.measures import draws, ensemble, evaluation, noise, path_gradients, verdict
-from mbsgd_core.measures.decimation import at, cursor, last_sound, outline
+from mbsgd_core.format import count, number, plural, point
+from mbsgd_core.measures import cost, draws, ensemble, evaluation, noise, path_gradients, verdict
+from mbsgd_core.measures.decimation import cursor, last_sound, outline
 from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.draws import Draw, draw_at
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.plane import Plane
+from mbsgd_core.measures.scores import scores
 from mbsgd_core.measures.truth import Truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.cost import NO_COSTS, Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress
-from mbsgd_core.results.verdict import Row
+from mbsgd_core.results.verdict import Diagnosis, Row
 from mbsgd_core.types import ViewBudget
 
 SIZES = 20_000  # of longer lists of batch sizes the first and last stand for all
@@ -38,7 +39,7 @@ def lane_report(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
     """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
-    found = diagnose(experiment, i, trace, known.value, lane.newest)
+    found = _stopped(experiment, lane, diagnose(experiment, i, trace, known.value, lane.newest))
     runs = trace.loss.shape[0]
     curves = trace.loss[0][:, None]
     if drawn is not None:
@@ -59,7 +60,7 @@ def lane_report(
         arrays["batch"] = batch
     spread: dict[str, Any] = {}
     if drawn is not None:
-        total, path, near = engine.finite_sum(experiment), curves[kept, :2], at(trace, close)
+        total, path, near = engine.finite_sum(experiment), curves[kept, :2], trace.at(close)
         arrays |= {
             "theta": path,
             "gradient": drawn.turn(path_gradients.gradients(total, near.theta[0])),
@@ -72,15 +73,19 @@ def lane_report(
     if isinstance(experiment.problem, DataProblem) and evaluation.test_rows(experiment):
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
-    tested = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
+    if trace.averages:
+        arrays["average_loss"] = trace.average_loss[0, kept]
+    tested["average_test_accuracy"] = _average_accuracy(experiment, lane)
     spoilt = start_noise(experiment, i)
+    tested |= scores(experiment, lane.path.theta[0, -1], lane.newest)._asdict()
     row = verdict.row(experiment, i, trace, lane.costs, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
         "label": method.label,
         "samples": samples,
         "sizes": sizes if len(sizes) <= SIZES else [sizes[0], sizes[-1]],
-        "updates": experiment.updates(i),
+        "updates": lane.watch.stopped_at if lane.watch.stopped_at >= 0 else experiment.updates(i),
         "updates_per_epoch": len(sizes),
         **_cost_header(lane.costs),
         "records": len(kept),
@@ -92,8 +97,34 @@ def lane_report(
         "summary": _summary(lane, row),
         "ellipse": ensemble.ellipse(spread["ends"]) if spread else None,
         "memory": None if lane.memory is None else list(lane.memory),
+        "memory_remark": cost.remark(experiment, i),
     }
     return header, arrays | spread, row
+
+
+def _average_accuracy(experiment: Experiment, lane: LaneProgress) -> float:
+    """The share of the held-out rows that the average of run 0 gets right at the newest record; NaN where unknown."""
+    average = lane.trace.average
+    if not average.size or evaluation.stops(experiment):
+        return lane.average_accuracy
+    seen = evaluation.evaluations(experiment, average[0, -1:], [0]).test_accuracy
+    return float(seen[0]) if len(seen) else np.nan
+
+
+def _stopped(experiment: Experiment, lane: LaneProgress, found: Diagnosis) -> Diagnosis:
+    """The diagnosis; of a lane whose patience came to its end, with that first."""
+    watch, budget, badge = lane.watch, experiment.budget, found.badge
+    if watch.stopped_at < 0:
+        return found
+    watched = "test loss" if evaluation.test_rows(experiment) else "loss"
+    by = f" by more than {number(budget.min_delta)}" if budget.min_delta else ""
+    mean = "mean " if experiment.runs > 1 else ""
+    best = f"; it was best after update {count(watch.best_at)}" if watch.best_at >= 0 else ""
+    why = (
+        f"Stopped early, after update {count(watch.stopped_at)}: the {mean}{watched} had not fallen{by} for "
+        f"{plural(budget.patience, 'epoch')}{best}."
+    )
+    return found._replace(badge=badge._replace(why=f"{why} {badge.why}"))
 
 
 def _cost_header(costs: Costs | None) -> dict[str, float | None]:

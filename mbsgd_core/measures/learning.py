@@ -28,22 +28,20 @@ def rows_of(problem: DataProblem, seed: int, which: Which) -> tuple[np.ndarray, 
 def predict(problem: DataProblem, total: FiniteSum, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Probabilities of the classes, or the predicted number (C = 1), of rows (n, D): float64 (n, C).
 
-    A single output z of two classes means sigmoid(z) for the second; several mean a softmax.
+    A single output z of two classes means sigmoid(z) for the second; several mean a softmax, or the probabilities
+    nearest to them where the loss is squared.
     """
-    said = _says(problem, total, theta, rows)
-    return np.exp(said) if problem.learns == "classification" else said
+    z = _outputs(total, theta, rows)
+    return (problem.log_chances(z).exp() if problem.learns == "classification" else z).numpy()
 
 
-def _says(problem: DataProblem, total: FiniteSum, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Log-probabilities of the classes, or the predicted number."""
+def _outputs(total: FiniteSum, theta: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    """What the model computes of rows (n, D): float64 (n, outputs)."""
     at = point(total, theta)
     with torch.no_grad():
         pieces = [rows[first : first + ROWS] for first in range(0, max(len(rows), 1), ROWS)]
         found = [total.predict(at, torch.as_tensor(piece, dtype=at.dtype, device=at.device)) for piece in pieces]
-        z = torch.cat(found).double()
-        if problem.learns == "classification":
-            z = (torch.cat([torch.zeros_like(z), z], -1) if z.shape[-1] == 1 else z).log_softmax(-1)
-    return z.cpu().numpy()
+    return torch.cat(found).double().cpu()
 
 
 def field(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, size: int = 80) -> Field:
@@ -70,18 +68,28 @@ def field(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, 
     return Field(xs, ys, values.reshape(len(ys), len(xs), -1))
 
 
-def judge(problem: DataProblem, total: FiniteSum, theta: np.ndarray, seed: int, which: Which = "test") -> Judged:
-    """Every held-out row (or training row) beside what the model at theta (P,) says about it."""
-    return _judged(problem, total, theta, *rows_of(problem, seed, which))
+def judge(
+    problem: DataProblem,
+    total: FiniteSum,
+    theta: np.ndarray,
+    seed: int,
+    which: Which = "test",
+    rows: np.ndarray | None = None,
+) -> Judged:
+    """Every held-out row (or training row; or some of them) beside what the model at theta (P,) says about it."""
+    x, y = rows_of(problem, seed, which)
+    return _judged(problem, total, theta, *((x, y) if rows is None else (x[rows], y[rows])))
 
 
 def _judged(problem: DataProblem, total: FiniteSum, theta: np.ndarray, rows: np.ndarray, truth: np.ndarray) -> Judged:
-    says = _says(problem, total, theta, rows)
+    z = _outputs(total, theta, rows)
     if problem.learns != "classification":
         with np.errstate(over="ignore"):  # of a model that diverges: an infinite loss is its loss
-            return Judged(truth, says[:, 0], np.full(len(truth), np.nan), (says[:, 0] - truth) ** 2 / 2)
-    found, label, each = says.argmax(1), truth.astype(np.int64), np.arange(len(truth))
-    return Judged(label, found, np.exp(says[each, found]), -says[each, label])
+            said = z[:, 0].numpy()
+            return Judged(truth, said, np.full(len(truth), np.nan), (said - truth) ** 2 / 2)
+    chances, label = problem.log_chances(z).exp().numpy(), truth.astype(np.int64)
+    loss = problem.row_losses(z, torch.as_tensor(label)).numpy()
+    return Judged(label, chances.argmax(1), chances.max(1), loss)
 
 
 def confusion(judged: Judged, classes: int) -> np.ndarray:

@@ -81,7 +81,7 @@ def learned(
         newest = evaluation.shown(experiment, i, int(trace.update[-1]), trace.theta[0, -1])
         if view_budget is None and lane.over:
             replay = _frames(experiment, i, trace)
-    found = {f"learned/{name}": values for name, values in newest.items()}
+    found = {f"learned/{name}": values for name, values in newest.items() if name != evaluation.TRAIN_ACCURACY}
     if view_budget is None and lane.over and replay.frames:
         found["replay/at"] = np.array(replay.at, dtype=np.uint32)
         names = replay.frames[0]

@@ -17,6 +17,7 @@ from mbsgd_core.measures.diagnosis import bottomless
 from mbsgd_core.measures.lane_report import lane_report
 from mbsgd_core.measures.limits import start_of
 from mbsgd_core.measures.panels import data, first_panels, learned, panels
+from mbsgd_core.measures.scores import baselines
 from mbsgd_core.measures.surface import GRID, DrawnSurface
 from mbsgd_core.measures.truth import Truth, truth
 from mbsgd_core.problems.models.base import DataProblem
@@ -101,6 +102,17 @@ def _target(experiment: Experiment, lanes: Sequence[LaneProgress], known: Truth)
     return verdict.target([lane.trace for lane in lanes], known.value)
 
 
+def _remark(experiment: Experiment) -> str:
+    """What has to be known where the spreads of several lanes are compared; "" where nothing has."""
+    kinds = [type(lane.sampler) for lane in experiment.lanes if lane.sampler.draws and lane.sampler.random]
+    if experiment.runs == 1 or len(set(kinds)) == len(kinds):
+        return ""
+    return (
+        "Lanes that draw in the same way walk the same orders, so their runs come in pairs: a difference between two "
+        "lanes is surer than their spreads look, and the spreads are not independent of each other."
+    )
+
+
 def _key(experiment: Experiment) -> str:
     """Changes when zoom and cursor are to begin anew: with the problem, and with a start that widens its window."""
     problem, own = experiment.problem, experiment.problem.window(experiment.seed)
@@ -121,5 +133,7 @@ def _problem(experiment: Experiment, whole: DrawnSurface | None, known: Truth) -
         "optimal_value": known.value,
         "samples": problem.sample_count,
         "parameters": problem.parameter_count,
+        "levels": [level._asdict() for level in baselines(experiment)],
+        "remark": _remark(experiment),
     }
     return header if whole is None else header | whole.header()

@@ -8,7 +8,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import NONE, count, number, percent, seconds, steady
 from mbsgd_core.measures.headline import NAMES, cost_of, headline, level_with
 from mbsgd_core.results.cost import Costs
-from mbsgd_core.results.verdict import Column, Diagnosis, Row, Spent, Target, Verdict
+from mbsgd_core.results.verdict import Column, Diagnosis, Passages, Row, Spent, Target, Verdict
 from mbsgd_core.types import CLOCKS, TIMES, Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
@@ -37,6 +37,10 @@ def row(
     noise: float | None = None,
     test_loss: float | None = None,
     test_accuracy: float | None = None,
+    train_accuracy: float | None = None,
+    rmse: float | None = None,
+    r2: float | None = None,
+    average_test_accuracy: float | None = None,
 ) -> Row:
     """One lane's row; losses are means over the runs that did not diverge, None where there are none.
 
@@ -47,7 +51,8 @@ def row(
         goal: the loss to be reached, where there is one.
         lowest: the least value of the objective, where known.
         noise: the relative noise of a batch gradient at the start.
-        test_loss, test_accuracy: at the end; None, or not finite, where there are none.
+        test_loss, test_accuracy, train_accuracy, rmse, r2, average_test_accuracy: at the end; None, or not finite,
+            where there are none.
     """
     each = max(experiment.updates_per_epoch(lane), 1)
 
@@ -58,13 +63,16 @@ def row(
     sound = np.isfinite(trace.loss).all(1)
     if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
         sound[:] = False
-    last, reached = len(trace.update) - 1, None
-    final = best = None
+    last, passages = len(trace.update) - 1, Passages(runs=len(sound))
+    final = best = floor = average = None
     if sound.any():
         mean = trace.loss[sound].mean(0)
         final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
-        if goal is not None and (mean <= goal).any():
-            reached = spent(int((mean <= goal).argmax()))
+        average = float(trace.average_loss[sound, -1].mean()) if trace.averages else None
+        if lowest is not None:
+            floor = float(mean[2 * trace.update >= trace.update[-1]].mean()) - lowest
+        if goal is not None:
+            passages = _passages(trace.loss[sound] <= goal, len(sound), spent)
     elif diagnosis.diverged_at is not None:
         last = min(last, int(np.searchsorted(trace.update, diagnosis.diverged_at)))
     first = float(trace.loss[0, 0])
@@ -72,16 +80,37 @@ def row(
         label=experiment.lanes[lane].label,
         updates_per_epoch=each,
         spent=spent(last),
-        to_target=reached,
+        passages=passages,
         start_loss=_known(first),
         final_loss=final,
         best_loss=best,
         excess=None if final is None or lowest is None else final - lowest,
         diagnosis=diagnosis,
+        floor=floor,
         noise=_known(noise),
         test_loss=_known(test_loss),
         test_accuracy=_known(test_accuracy),
+        train_accuracy=_known(train_accuracy),
+        rmse=_known(rmse),
+        r2=_known(r2),
+        average_loss=_known(average),
+        average_test_accuracy=_known(average_test_accuracy),
     )
+
+
+def _passages(below: np.ndarray, runs: int, spent: Callable[[int], Spent]) -> Passages:
+    """From whether each record of the sound runs is at or below the target, (S, K), of so many runs in all."""
+    records = below.shape[1]
+    first = np.where(below.any(1), below.argmax(1), records)
+    stays = records - np.where(below.all(1), records, (~below[:, ::-1]).argmax(1))
+
+    def half(found: np.ndarray) -> Spent | None:
+        ordered = np.sort(found[found < records])  # a run that is lost never came
+        needed = (runs + 1) // 2
+        return spent(int(ordered[needed - 1])) if len(ordered) >= needed else None
+
+    reached, stayed = int((first < records).sum()), int((stays < records).sum())
+    return Passages(half(first), half(stays), reached, stayed, runs)
 
 
 def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
@@ -98,10 +127,11 @@ def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
     columns = [column for column in _COLUMNS if any(_value(row, column.key) is not None for row in rows)]
     if aimed:
         columns += [
-            Column(f"{clock}_to_target", f"to target, {NAMES.get(clock, clock)}", goal.text if goal else "")
+            Column(f"{clock}_{key}", f"{label}, {NAMES.get(clock, clock)}", f"{title}: {goal.text if goal else ''}")
             for clock in CLOCKS
+            for key, label, title in _PASSAGES
         ]
-    columns += _WORDS
+    columns = [_BADGE, *columns, _WHY]
     return Verdict(
         ranking=orders,
         headline={clock: headline(clock, rows, orders[clock], None if aimed else by) for clock in CLOCKS},
@@ -163,52 +193,75 @@ _COLUMNS = (
     Column("final_loss", "final loss", "Full objective at the end"),
     Column("best_loss", "best loss", "Lowest full objective on the way"),
     Column("excess", "excess", "Final loss above the optimum"),
+    Column("floor", "floor", "Mean excess over the optimum in the last half of the updates: where its noise holds it"),
     Column("test_loss", "test loss", "Mean loss of the test rows, without penalty"),
+    Column("train_accuracy", "train accuracy", "Share of the training rows that are right"),
     Column("test_accuracy", "test accuracy", "Share of the test rows that are right"),
+    Column("rmse", "RMSE", "Root mean squared error in the target's own units, of the test rows where there are any"),
+    Column("r2", "R²", "1 perfect, 0 no better than predicting the mean of these rows"),
+    Column("average_loss", "loss of the average", "Full objective of the averaged iterate at the end"),
+    Column("average_test_accuracy", "its test accuracy", "Share of the test rows that the averaged iterate gets right"),
     Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
 )
-_WORDS = (Column("badge", "how it ended", "What became of the lane"), Column("why", "why", "The reason, measured"))
+_PASSAGES = (
+    ("to_target", "first reached", "The first record at the target; of several runs, when half of them had been there"),
+    ("stays", "stays below from", "From here on no record is above the target; of several runs, for half of them"),
+)
+_BADGE = Column("badge", "how it ended", "What became of the lane")
+_WHY = Column("why", "why", "The reason, measured")
 
 
 def _value(row: Row, key: str) -> float | None:
     if key in CLOCKS:
         return None if row.spent.by(key) == INF else row.spent.by(key)
-    if key.endswith("_to_target"):
-        return row.to_target.by(key.removesuffix("_to_target")) if row.to_target else None
+    for end, found in (("_to_target", row.passages.first), ("_stays", row.passages.stays)):
+        if key.endswith(end):
+            return found.by(key.removesuffix(end)) if found else None
     value: float | None = getattr(row, key)
     return value
 
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
     "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
-    "pytorch_seconds": seconds, "test_accuracy": percent,
+    "pytorch_seconds": seconds, "test_accuracy": percent, "train_accuracy": percent, "average_test_accuracy": percent,
+    "r2": number,
 }  # fmt: skip
 
 
-_BADGE: dict[str, Callable[[Row], str]] = {
+_WORDS: dict[str, Callable[[Row], str]] = {
     "badge": lambda row: row.diagnosis.badge.name,
     "why": lambda row: row.diagnosis.badge.text,
 }
 
 
 def _cell(row: Row, key: str) -> str:
-    if key in _BADGE:
-        return _BADGE[key](row)
-    value = _value(row, key)
+    if key in _WORDS:
+        return _WORDS[key](row)
+    value, passages = _value(row, key), row.passages
     if key in TIMES and value is not None:
         return cost_of(key, row.spent)
-    if not key.endswith("_to_target"):
-        return _WRITTEN.get(key, steady)(value)
-    if row.lost or row.to_target is None:
-        return NONE if row.lost else "not reached"
-    return cost_of(key.removesuffix("_to_target"), row.to_target)
+    for end, spent, made, missed in (
+        ("_to_target", passages.first, passages.reached, "not reached"),
+        ("_stays", passages.stays, passages.stayed, "never"),
+    ):
+        if key.endswith(end):
+            several = f"{count(made)} of {count(passages.runs)} runs" if made < passages.runs else ""
+            if row.lost or spent is None:
+                return NONE if row.lost else missed if passages.runs == 1 else several
+            clock = key.removesuffix(end)
+            said = cost_of(clock, spent) if clock in TIMES else _WRITTEN[clock](value)
+            return f"{said} ({several})" if several else said
+    return _WRITTEN.get(key, steady)(value)
+
+
+_HIGH = ("test_accuracy", "train_accuracy", "average_test_accuracy", "r2")  # the higher the better
 
 
 def _best(rows: Sequence[Row], key: str) -> int | None:
     """The one lane that is best in a column; None where none is, or where the best are written alike."""
-    if key in (*CLOCKS, "noise", *_BADGE):
+    if key in (*CLOCKS, "noise", *_WORDS):
         return None
-    sign = -1 if key == "test_accuracy" else 1
+    sign = -1 if key in _HIGH else 1
     found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}
     if len(found) < 2:
         return None

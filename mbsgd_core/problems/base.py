@@ -47,6 +47,7 @@ class FiniteSum(ABC):
     samples: int
     parameters: int
     width: int = 1  # numbers that one sample occupies on its way through the model, where that is many
+    data: ClassVar[tuple[str, ...]] = ()  # names of the tensors that hold its rows; what else it keeps are helpers
 
     @abstractmethod
     def losses(self, theta: "Tensor", indices: "Tensor") -> "Tensor":
@@ -99,6 +100,10 @@ class FiniteSum(ABC):
             gradients[rows] = self.gradient(theta.expand(len(rows), -1).contiguous(), batch)
         return gradients
 
+    def chunk(self, runs: int) -> int | None:
+        """How many samples of a batch are on their way at once, the rest waits; None: all of them, always."""
+        return None
+
     def plain(self) -> Plain:
         """The problem as a module of its own; by default theta is its one parameter and the definition its loss."""
         import torch
@@ -141,6 +146,7 @@ class Problem(NamedItem):
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
     planar: ClassVar[bool] = True  # whether some of its settings leave two parameters, so that all of f can be drawn
+    quadratic: ClassVar[bool] = False  # True: the curvature is the same everywhere
     compiled: ClassVar[bool] = False  # True: mbsgd_core.kernels has a compiled form for it, as long as it is small
 
     @property
@@ -182,6 +188,13 @@ class Problem(NamedItem):
         if self.optimal_value is None:
             return None
         return Solution(np.array(self.minimizers, dtype=float).reshape(-1, self.parameter_count), self.optimal_value)
+
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """x (m, P), w (m,), D (P,): samples bend as w_i x_i x_i^T + diag(D) at the minimizer of f + decay/2 |theta|^2.
+
+        None where they bend otherwise, and where there is no such minimizer.
+        """
+        return None
 
     @property
     def axis_labels(self) -> tuple[str, ...]:

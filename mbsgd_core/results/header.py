@@ -11,7 +11,7 @@ from mbsgd_core.results.verdict import BadgeName, Column, Headline, Remedy
 from mbsgd_core.types import Clock
 
 Panel = Literal["path", "fit", "boundary", "images", "confusion", "filters", "numbers"]
-Curve = Literal["loss", "test_loss", "test_accuracy"]
+Curve = Literal["loss", "test_loss", "test_accuracy", "average_loss"]
 Box = Literal["differences", "known", "landscape", "instruments", "data", "units", "reading"]  # below the bench
 
 
@@ -69,6 +69,14 @@ class Projection(TypedDict):
     text: str
 
 
+class Level(TypedDict):
+    """A loss that needs no learning, drawn as a line."""
+
+    curve: Curve
+    value: float
+    text: str
+
+
 class ProblemHeader(TypedDict):
     """The problem; what is not required is there while its surface is shown."""
 
@@ -77,6 +85,8 @@ class ProblemHeader(TypedDict):
     optimal_value: float | None
     samples: int
     parameters: int
+    levels: Sequence[Level]
+    remark: str
     axes: NotRequired[Sequence[str]]
     view: NotRequired[Sequence[float]]
     minimizers: NotRequired[Sequence[Sequence[float]]]
@@ -167,6 +177,7 @@ class LaneHeader(TypedDict):
     cells: Mapping[str, str]
     ellipse: Ellipse | None
     memory: Mapping[str, float] | None
+    memory_remark: str
     knobs: Mapping[str, float | None]
     pinned: Sequence[str]
 

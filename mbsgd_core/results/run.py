@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsgd_core.results.cost import Costs
-from mbsgd_core.types import Trace, ViewBudget
+from mbsgd_core.types import Trace, ViewBudget, Watch
 
 Frame = dict[str, np.ndarray]  # what a model has learned after some updates, by the name of what shows it
 
@@ -65,16 +65,15 @@ class LaneProgress(NamedTuple):
     replay: Replay
     newest: Frame  # what it has learned so far; {}: nothing to show
     costs: Costs | None = None  # of an update, from the table; None: not measured yet
-    memory: tuple[int, ...] | None = None  # bytes: data, parameters, gradient, optimizer, activations
+    memory: tuple[int, ...] | None = None  # bytes: data, helpers, parameters, gradient, optimizer, activations
+    watch: Watch = Watch()  # of a lane with patience
+    average_accuracy: float = np.nan  # of the average on the test rows, at the newest record; NaN: look for yourself
 
     def grown(self, piece: "LaneProgress") -> "LaneProgress":
         """This lane with the next piece at its end."""
         records = len(self.trace.update)
-        # Records are the first axis of update, samples and learning_rate, the second of theta and loss.
-        pairs = zip(self.trace, piece.trace, strict=True)
-        trace = Trace(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
         return piece._replace(
-            trace=trace,
+            trace=Trace.joined([self.trace, piece.trace]),
             kept=np.concatenate([self.kept, piece.kept + records]),
             spent=self.spent + piece.spent,
             diverged_at=self.diverged_at if self.diverged_at >= 0 else piece.diverged_at,
@@ -83,6 +82,7 @@ class LaneProgress(NamedTuple):
             newest=piece.newest or self.newest,
             costs=self.costs,
             memory=self.memory,
+            average_accuracy=self.average_accuracy if np.isnan(piece.average_accuracy) else piece.average_accuracy,
         )
 
     @property
@@ -111,9 +111,8 @@ class LaneProgress(NamedTuple):
         trace, kept = self.trace, self.kept
         if len(kept) == len(trace.update):
             return trace
-        return Trace(
-            trace.update[kept], trace.samples[kept], trace.learning_rate[kept], trace.theta, trace.loss[:, kept]
-        )
+        thin = trace._replace(theta=trace.loss, average=trace.average_loss).at(kept)  # theta is thin already
+        return thin._replace(theta=trace.theta, average=trace.average)
 
 
 class View(NamedTuple):

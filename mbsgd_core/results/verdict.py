@@ -8,7 +8,9 @@ from mbsgd_core.format import setting
 from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.types import Clock
 
-BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "unfinished"]
+BadgeName = Literal[
+    "settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "still falling", "unfinished"
+]
 
 
 class Remedy(NamedTuple):
@@ -86,21 +88,42 @@ class Spent(NamedTuple):
         return Cost(self.by(clock), self.seconds_uncertainty if clock == "seconds" else self.pytorch_uncertainty)
 
 
+class Passages(NamedTuple):
+    """When a lane came to the target. Of several runs: when half of them had, each judged by its own losses."""
+
+    first: Spent | None = None  # the first record at or below it; None: not reached, or not by half of the runs
+    stays: Spent | None = None  # from where on no record is above it; None: the last one is, or those of half the runs
+    reached: int = 0  # runs that came to it
+    stayed: int = 0  # ... and were there at the end
+    runs: int = 1
+
+
 class Row(NamedTuple):
     """One lane in the verdict; losses are means over the runs that did not diverge, None where there are none."""
 
     label: str
     updates_per_epoch: int
     spent: Spent  # by the last update, or by the one that was lost
-    to_target: Spent | None  # None: not reached
+    passages: Passages
     start_loss: float | None
     final_loss: float | None
     best_loss: float | None
     excess: float | None  # the final loss above the optimum, where that is known
     diagnosis: Diagnosis
+    floor: float | None = None  # the mean excess of the last half of the updates
     noise: float | None = None  # the relative noise of a batch gradient at the start
     test_loss: float | None = None
     test_accuracy: float | None = None  # 0 ... 1
+    train_accuracy: float | None = None  # 0 ... 1
+    rmse: float | None = None  # in the target's own units
+    r2: float | None = None
+    average_loss: float | None = None  # of the second iterate, of a lane that has one
+    average_test_accuracy: float | None = None
+
+    @property
+    def to_target(self) -> Spent | None:
+        """What the first passage cost; None: not reached."""
+        return self.passages.first
 
     @property
     def lost(self) -> bool:

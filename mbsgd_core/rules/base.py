@@ -1,7 +1,7 @@
 """What an update rule is (floor 1): a pair of pure functions on arrays with any leading axes."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mbsgd_core.knobs import NamedItem
 
@@ -23,6 +23,16 @@ class Rule(NamedItem):
     mistake: ClassVar[bool] = False  # True: what a wrong program does, to be recognised; it need not get anywhere
     compiled: ClassVar[bool] = True  # False: does more than arithmetic (a branch on a value), and so runs on torch
     rate_hint: ClassVar[float] = 0.01  # a rate that moves theta and does not leap, of a rule that sets its own length
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether a schedule can move its momentum, or beta1: torch asks for either name, and takes the betas first."""
+        return not type(self).model_fields.keys().isdisjoint(("betas", "momentum"))
+
+    def with_momentum(self, value: float) -> Self:
+        """The rule with another momentum, or beta1; nobody checks it."""
+        betas: tuple[float, ...] = getattr(self, "betas", ())
+        return self.model_copy(update={"betas": (value, *betas[1:])} if betas else {"momentum": value})
 
     @abstractmethod
     def init(self, theta: "Tensor") -> RuleState:

@@ -21,7 +21,7 @@ class Sampler(NamedItem):
 
     @abstractmethod
     def size(self, samples: int) -> int:
-        """Samples in a full batch, 1 ... samples."""
+        """Samples that a full update's gradient is a mean over, 1 ... samples."""
 
     @abstractmethod
     def orders(self, seed: int, runs: int, epoch: int, samples: int) -> np.ndarray | None:
@@ -40,9 +40,17 @@ class Sampler(NamedItem):
         keep = ragged and not getattr(self, "drop_last", False)
         return [size] * (samples // size) + ([ragged] if keep else [])
 
+    def at_once(self, samples: int) -> int:
+        """Samples whose gradients are computed at once: what memory grows with. Fewer than `size` accumulate."""
+        return self.size(samples)
+
 
 class MiniBatchSampler(Sampler):
-    """A sampler with a batch size of its own."""
+    """A sampler with a batch size of its own.
+
+    Accumulated batches are one batch of them all, to rounding, at the memory of one of them: their gradients are
+    weighted by their own sizes. An update, its samples and its noise are those of the batches together.
+    """
 
     batch_size: Whole = knob(
         32,
@@ -59,5 +67,34 @@ class MiniBatchSampler(Sampler):
         help="Skip the short batch at the end of an epoch, as DataLoader's drop_last does.",
     )
 
+    accumulate: Whole = knob(
+        1,
+        label="Accumulate",
+        help="Consecutive batches whose gradients are averaged for one update: a larger batch at this one's memory.",
+        unit="batches",
+        ge=1,
+        le=10**9,
+        page=(1, 1024),
+    )
+
     def size(self, samples: int) -> int:
+        return self.batch_size if self.accumulate == 1 else min(self.accumulate * self.batch_size, samples)
+
+    def sizes(self, samples: int) -> list[int]:
+        """As above; of accumulated batches the last update holds those that are left.
+
+        Example:
+            >>> from mbsgd_core.samplers.reshuffle import Reshuffle
+            >>> Reshuffle(batch_size=2, accumulate=2).sizes(7)
+            [4, 3]
+            >>> Reshuffle(batch_size=2, accumulate=2, drop_last=True).sizes(7)
+            [4, 2]
+        """
+        if self.accumulate == 1:
+            return super().sizes(samples)
+        whole, ragged = divmod(samples, self.batch_size)
+        batches = [self.batch_size] * whole + ([ragged] if ragged and not self.drop_last else [])
+        return [sum(batches[i : i + self.accumulate]) for i in range(0, len(batches), self.accumulate)]
+
+    def at_once(self, samples: int) -> int:
         return self.batch_size

@@ -20,6 +20,9 @@ class Schedule(NamedItem):
     torch_class: ClassVar[str | None] = None
     watches_objective: ClassVar[bool] = False
     changes: ClassVar[bool] = True  # False: the rate of the start is that of every interval
+    # What its first rate is made of in a `sequence`, where schedules share an optimizer: the rate that this has then
+    # ("current"), its base rate ("base"), or one that the schedule is given ("own").
+    starts_from: ClassVar[str] = "current"
 
     learning_rate: Real = knob(
         0.1,
@@ -37,6 +40,23 @@ class Schedule(NamedItem):
     @abstractmethod
     def init(self, intervals: int) -> ScheduleState:
         """The state of interval 0; `intervals` is how many the budget holds (for schedules that need an end)."""
+
+    def begin(self, intervals: int) -> ScheduleState:
+        """`init` as a later part of a sequence, by the closed form that torch uses there."""
+        return self.init(intervals)
+
+    def leaves_base(self, rate: float) -> float:
+        """The optimizer's base rate once this schedule has been set up on one whose base rate was `rate`."""
+        return rate
+
+    @property
+    def moves_momentum(self) -> bool:
+        """Whether it moves the rule's momentum, or beta1, as well."""
+        return False
+
+    def momentum(self, state: ScheduleState) -> float:
+        """The momentum of this interval, of a schedule that moves it."""
+        raise NotImplementedError("only a schedule that moves the momentum says what it is")
 
     @abstractmethod
     def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:

@@ -14,4 +14,4 @@ class Constant(Schedule):
         return (0, self.learning_rate)
 
     def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:
-        return (state[0] + 1, self.learning_rate)
+        return (state[0] + 1, state[1])

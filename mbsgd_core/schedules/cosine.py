@@ -45,6 +45,9 @@ class Cosine(Schedule):
     def init(self, intervals: int) -> ScheduleState:
         return (0, self.learning_rate)
 
+    def begin(self, intervals: int) -> ScheduleState:
+        return (0, self.eta_min + (self.learning_rate - self.eta_min))  # torch's order, to the last bit
+
     def step(self, state: ScheduleState, objective: float | None = None) -> ScheduleState:
         t = state[0] + 1
         return (t, next_rate(t, state[1], self.learning_rate, self.eta_min, self.T_max))

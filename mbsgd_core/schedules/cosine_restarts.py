@@ -22,6 +22,7 @@ class CosineRestarts(Schedule):
     """
 
     torch_class: ClassVar[str | None] = "CosineAnnealingWarmRestarts"
+    starts_from: ClassVar[str] = "base"
     examples: ClassVar[Examples] = (
         {"T_0": 5},
         {"T_0": 4, "T_mult": 2, "eta_min": 0.01},

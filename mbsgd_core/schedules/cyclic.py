@@ -22,6 +22,7 @@ class Cyclic(Schedule):
     Where others differ: torch also cycles the momentum unless cycle_momentum=False; here it stays the rule's.
     """
 
+    starts_from: ClassVar[str] = "own"
     examples: ClassVar[Examples] = (
         {"max_lr": 0.6, "step_size_up": 4},
         {"max_lr": 0.6, "step_size_up": 3, "step_size_down": 7, "mode": "triangular2"},

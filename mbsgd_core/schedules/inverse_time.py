@@ -1,5 +1,7 @@
 """Decay as 1/t: the classic rate of stochastic approximation."""
 
+from typing import ClassVar
+
 from mbsgd_core.knobs import Real, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState
 
@@ -16,6 +18,8 @@ class InverseTime(Schedule):
 
     Reference: Robbins & Monro 1951; Bottou 2010.
     """
+
+    starts_from: ClassVar[str] = "base"
 
     decay: Real = knob(0.1, label="Decay", help="How fast: the rate is halved after 1 / decay.", ge=0, page=(0.0, 10.0))
 

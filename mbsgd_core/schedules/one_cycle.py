@@ -20,10 +20,14 @@ class OneCycle(Schedule):
         (0.04, 1.0)
 
     Reference: Smith & Topin 2019 (super-convergence); torch.optim.lr_scheduler.OneCycleLR.
-    Where others differ: torch also cycles the momentum unless cycle_momentum=False; here the momentum is the
-    rule's and stays. The paper's form is three_phase.
+    With cycle_momentum the rule's momentum, or its beta1, runs against the rate: from max_momentum down to
+    base_momentum at the peak, and up again. The rule's own value is then never used.
+
+    Where others differ: torch cycles the momentum unless told otherwise; here it stays the rule's unless told
+    otherwise. The paper's form is three_phase.
     """
 
+    starts_from: ClassVar[str] = "own"
     examples: ClassVar[Examples] = (
         {},
         {"anneal_strategy": "linear", "pct_start": 0.5},
@@ -31,6 +35,8 @@ class OneCycle(Schedule):
         {"three_phase": True, "anneal_strategy": "linear", "pct_start": 0.25},
         {"pct_start": 1.0},
         {"pct_start": 0.0},
+        {"cycle_momentum": True},
+        {"cycle_momentum": True, "three_phase": True, "base_momentum": 0.0, "anneal_strategy": "linear"},
     )
 
     total_steps: Whole | None = knob(
@@ -45,6 +51,22 @@ class OneCycle(Schedule):
         1e4, label="Last divisor", help="First rate over the last.", gt=0, page=(1, 1e6), scale="log"
     )
     three_phase: Flag = knob(False, label="Three phases", help="Fall to the first rate, then to the last.")
+    cycle_momentum: Flag = knob(
+        False, label="Cycle the momentum", help="Move the rule's momentum, or beta1, against the rate."
+    )
+    base_momentum: Real = knob(
+        0.85, label="Least momentum", help="At the peak of the rate, if it is cycled.", ge=0, lt=1, page=(0.0, 0.99)
+    )
+    max_momentum: Real = knob(
+        0.95, label="Greatest momentum", help="At both ends, if it is cycled.", ge=0, lt=1, page=(0.0, 0.99)
+    )
+
+    @property
+    def moves_momentum(self) -> bool:
+        return self.cycle_momentum
+
+    def leaves_base(self, rate: float) -> float:
+        return self.learning_rate / self.div_factor
 
     def init(self, intervals: int) -> ScheduleState:
         if self.total_steps is not None and self.total_steps < intervals:
@@ -59,20 +81,27 @@ class OneCycle(Schedule):
         t, total = state[0] + 1, state[2]
         return (t, self._rate(t, total), total)
 
+    def momentum(self, state: ScheduleState) -> float:
+        low, high = self.base_momentum, self.max_momentum
+        return self._at(state[0], state[2], (high, low, high, high) if self.three_phase else (high, low, high))
+
     def _rate(self, t: int, total: int) -> float:
         first = self.learning_rate / self.div_factor
         last = first / self.final_div_factor
-        phases = [(float(self.pct_start * total) - 1, first, self.learning_rate)]
+        between = (self.learning_rate, first) if self.three_phase else (self.learning_rate,)
+        return self._at(t, total, (first, *between, last))
+
+    def _at(self, t: int, total: int, corners: tuple[float, ...]) -> float:
+        """The value at interval t of what runs from corner to corner, a phase each."""
+        ends = [float(self.pct_start * total) - 1]
         if self.three_phase:
-            phases.append((float(2 * self.pct_start * total) - 2, self.learning_rate, first))
-        phases.append((total - 1, phases[-1][2], last))
+            ends.append(float(2 * self.pct_start * total) - 2)
         begin = 0.0
-        for end, low, high in phases[:-1]:
+        for end, low, high in zip(ends, corners, corners[1:], strict=False):
             if t <= end:
                 return self._between(low, high, begin, end, t)
             begin = end
-        end, low, high = phases[-1]
-        return self._between(low, high, begin, end, t)
+        return self._between(corners[-2], corners[-1], begin, total - 1, t)
 
     def _between(self, start: float, stop: float, begin: float, end: float, t: int) -> float:
         # torch divides 0 by 0 where a phase is a single interval; it is over then.

@@ -17,7 +17,7 @@ from mbsgd_core.ui.problem import put_dataset
 from mbsgd_core.ui.singletons import runner
 from mbsgd_core.ui.tables import table
 
-_PARTS = ("sampler", "rule", "schedule")
+_PARTS = ("sampler", "rule", "schedule", "clip", "average")
 
 
 def below(experiment: Experiment) -> None:
@@ -71,6 +71,9 @@ def _settings(lane: Lane) -> dict[str, str]:
     found = {}
     for part in _PARTS:
         item = getattr(lane, part)
+        if item is None:
+            found[part] = "off"
+            continue
         found[part] = name_of(item).replace("_", " ")
         for name, field in type(item).model_fields.items():
             found[field.title or name] = str(getattr(item, name))

@@ -4,17 +4,21 @@ from typing import Any
 
 import streamlit as st
 
+from mbsgd_core.averages.base import Average
+from mbsgd_core.clips.base import Clip
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.knobs import suggestion_of
 from mbsgd_core.registry import discover, name_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
+from mbsgd_core.schedules.sequence import Sequence
 from mbsgd_core.ui import frame, session
 from mbsgd_core.ui.controls import choice, item_knobs, knob
+from mbsgd_core.ui.parts import OWN, other, parts
 
 MOST_LANES = 6
-_PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule))
+_PARTS = (("sampler", Sampler), ("rule", Rule), ("schedule", Schedule), ("clip", Clip), ("average", Average))
+_OFF = "off"  # of a part that a lane may lack
 
 
 def lanes(experiment: Experiment) -> None:
@@ -38,27 +42,31 @@ def lanes(experiment: Experiment) -> None:
 
 def _part(experiment: Experiment, i: int, part: str, base: type) -> None:
     item = getattr(experiment.lanes[i], part)
-    options = {name: _words(name) for name in discover(f"mbsgd_core.{part}s", base)}
+    field = type(experiment.lanes[i]).model_fields[part]
+    off = {} if field.is_required() or field.default is not None else {_OFF: "Off"}
+    options = off | {name: _words(name) for name in discover(f"mbsgd_core.{part}s", base)}
 
     def pick(name: str) -> None:
         session.change(lambda draft: _swap(draft["lanes"][i], part, name, experiment))
 
-    label = type(experiment.lanes[i]).model_fields[part].title or part
-    choice(label, options, name_of(item), ("lanes", i, part), pick)
-    item_knobs(item, ("lanes", i, part))
+    choice(field.title or part, options, _OFF if item is None else name_of(item), ("lanes", i, part), pick)
+    if isinstance(item, Sequence):
+        item_knobs(item, ("lanes", i, part), leave_out=OWN)
+        parts(item, ("lanes", i, part), options)
+    elif item is not None:
+        item_knobs(item, ("lanes", i, part))
 
 
 def _swap(lane: dict[str, Any], part: str, name: str, experiment: Experiment) -> None:
     """Another item in one part of a lane; knobs that both have keep their value, required ones get a start value."""
-    package, base = {p: (f"mbsgd_core.{p}s", b) for p, b in _PARTS}[part]
-    fields = discover(package, base)[name].model_fields
-    kept = {key: value for key, value in lane[part].items() if key in fields}
-    for key, field in fields.items():
-        if field.is_required() and key not in kept:
-            kept[key] = suggestion_of(field)
-    if name != "full_batch" and lane[part].get("name") == "full_batch":
-        kept |= {key: min(32, experiment.problem.sample_count) for key, f in fields.items() if _is_live(f)}
-    lane[part] = {"name": name, **kept}
+    if name == _OFF:
+        lane[part] = None
+        return
+    cls, old = discover(f"mbsgd_core.{part}s", dict(_PARTS)[part])[name], lane[part] or {}
+    fresh = other(old, cls, name)
+    if name != "full_batch" and old.get("name") == "full_batch":
+        fresh |= {key: min(32, experiment.problem.sample_count) for key, f in cls.model_fields.items() if _is_live(f)}
+    lane[part] = fresh
 
 
 def _is_live(field: Any) -> bool:

@@ -331,4 +331,16 @@ def test_memory_by_its_use():
     assert cost.memory(experiment({"channels": [4], "hidden": 8}, None, rule="sgd"), 0).optimizer == 0
     hand = {"name": "linear_regression", "dataset": "diabetes"}  # its gradient is written by hand
     lane = {"sampler": {"name": "reshuffle", "batch_size": 10}, "schedule": "constant"}
-    assert cost.memory(Experiment.model_validate({"problem": hand, "lanes": [lane]}), 0).activations > 10 * 8
+    linear = Experiment.model_validate({"problem": hand, "lanes": [lane]})
+    spent = cost.memory(linear, 0)
+    assert spent.activations > 10 * 8 and spent.data == 442 * (11 + 1) * 8 < spent.data + spent.helpers
+
+
+def test_a_lane_is_told_where_its_activations_stop_growing(monkeypatch):
+    """The words come where the gradient is summed in parts, and name the lane's own numbers."""
+    e = experiment({"channels": [4], "hidden": 8}, None)
+    total = engine.finite_sum(e)
+    assert total.chunk(1) >= total.samples and "at a time" not in cost.remark(e, 0)
+    monkeypatch.setattr("mbsgd_core.problems.models._net.WORK", 238 * total.width)
+    assert "over 238 of its 1,438 samples at a time" in cost.remark(e, 0)
+    assert cost.remark(experiment({"channels": [4], "hidden": 8}, 64), 0) == ""

@@ -5,7 +5,9 @@ import json
 import jsonschema
 import pytest
 
+from mbsgd_core.averages.base import Average
 from mbsgd_core.catalogue import catalogue
+from mbsgd_core.clips.base import Clip
 from mbsgd_core.experiment import KINDS, Experiment, registered, schema
 from mbsgd_core.knobs import NamedItem, nearest
 from mbsgd_core.problems.base import Problem
@@ -18,7 +20,7 @@ from mbsgd_core.share import from_query, to_query
 from tests.contract import _items as items
 
 LANE: items.Described = {"sampler": "full_batch", "rule": "sgd", "schedule": "constant"}
-PART = {Sampler: "sampler", Rule: "rule", Schedule: "schedule"}
+PART = {Sampler: "sampler", Rule: "rule", Schedule: "schedule", Clip: "clip", Average: "average"}
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 EVERY = [pytest.param(kind, name, id=f"{kind.__name__}-{name}") for kind in KINDS for name in registered(kind)]
 

@@ -113,9 +113,12 @@ def test_imbalance_leaves_out_a_share_of_the_last_class(seed):
         (SPIRAL | {"dropout": 1}, "less than 1"),
         (SPIRAL | {"depth": 3}, "no such field"),
         ({"name": "softmax_regression", "dataset": "diabetes"}, "needs data for classification"),
-        ({"name": "mlp", "dataset": XOR | {"y": [0, 1, 2, 0.5]}, "target": "class"}, "0, 1, 2 ... below"),
-        ({"name": "mlp", "dataset": XOR | {"y": [0, 1, 2, 1e9]}, "target": "class"}, "0, 1, 2 ... below"),
-        ({"name": "softmax_regression", "dataset": XOR | {"y": [0, -1, 1, 0]}}, "0, 1, 2 ... below"),
+        ({"name": "mlp", "dataset": XOR | {"y": [0, 1, 2, 0.5]}, "target": "class"}, "0, 1, 2; given 0, 0.5"),
+        ({"name": "softmax_regression", "dataset": XOR | {"y": [0, 0.1, 1, 0]}}, "0, 1, 2; given 0, 0.1"),
+        (SPIRAL | {"loss": "hinge"}, "'cross_entropy' or 'squared'"),
+        (SPIRAL | {"label_smoothing": 1}, "less than 1"),
+        (SPIRAL | {"label_smoothing": 0.1, "loss": "squared"}, "only cross-entropy smooths labels"),
+        ({"name": "mlp", "dataset": "diabetes", "label_smoothing": 0.1}, "only cross-entropy smooths labels"),
         ({"name": "mlp", "dataset": XOR, "imbalance": 0.9, "train_rows": 4}, "given 4; there are 2 rows"),
     ],
 )
@@ -132,6 +135,27 @@ def test_links_carry_the_knobs_and_clamp_them_on_the_page():
     text = to_query(fallback).replace("train_rows=null", "train_rows=1000").replace("hidden=6,4", "hidden=6,999")
     e, notices = from_query(text, page=True, fallback=fallback)
     assert (e.problem.train_rows, e.problem.hidden) == (None, (6, 256)) and len(notices) == 2
+
+
+@pytest.mark.parametrize("name", ["softmax_regression", "mlp"])
+@pytest.mark.parametrize("data", ["inline", "csv"])
+def test_classes_are_the_labels_that_occur(name, data):
+    """3, 7 and 9 are three classes, not ten, and train as 0, 1 and 2 do."""
+    y, plain = [3, 7, 9, 7, 3, 9], [0, 1, 2, 1, 0, 2]
+
+    def given(labels: list[int]) -> dict:
+        x = [[i, i * i % 4] for i in range(6)]
+        lines = ["a,b,y", *(f"{row[0]},{row[1]},{label}" for row, label in zip(x, labels, strict=True))]
+        table = {"name": "inline", "x": x, "y": labels} if data == "inline" else {"name": "csv", "lines": lines}
+        return {"name": name, "dataset": table, "test_fraction": 0} | ({"target": "class"} if name == "mlp" else {})
+
+    odd, even = (experiment(given(labels), updates=5) for labels in (y, plain))
+    assert odd.problem.class_count == 3 and odd.problem.header.classes == ("3", "7", "9")
+    assert odd.problem.parameter_count == even.problem.parameter_count
+    assert odd.problem.prepare(5).y.tolist() == plain
+    assert np.array_equal(engine.run(odd, 0)[1].theta, engine.run(even, 0)[1].theta)
+    if name == "softmax_regression":
+        assert odd.problem.parameter_names[-1] == "intercept for 9"
 
 
 # --- images ------------------------------------------------------------------------------------------------------
@@ -191,7 +215,11 @@ def test_bytes_are_widened_once():
         ({"dataset": XOR, "target": "number"}, "regression", (2, 8, 8, 1), "squared"),
         ({"dataset": XOR | {"y": [0, 1, 2, 3]}}, "classification", (2, 8, 8, 4), "softmax"),
         ({"dataset": XOR | {"y": [0, 1, 3, 3]}}, "regression", (2, 8, 8, 1), "squared"),
-        ({"dataset": XOR | {"y": [0, 1, 3, 3]}, "target": "class"}, "classification", (2, 8, 8, 4), "softmax"),
+        ({"dataset": XOR | {"y": [0, 1, 3, 3]}, "target": "class"}, "classification", (2, 8, 8, 3), "softmax"),
+        ({"dataset": XOR | {"y": [-1, 1, 1, -1]}, "target": "class"}, "classification", (2, 8, 8, 1), "log"),
+        ({"dataset": XOR, "loss": "squared"}, "classification", (2, 8, 8, 2), "one_hot"),
+        ({"dataset": "iris", "loss": "squared"}, "classification", (4, 8, 8, 3), "one_hot"),
+        ({"dataset": "diabetes", "loss": "squared"}, "regression", (10, 8, 8, 1), "squared"),
         ({"dataset": XOR | {"y": [0, 0, 0, 0]}}, "regression", (2, 8, 8, 1), "squared"),
     ],
 )

@@ -123,10 +123,10 @@ def test_memory_is_named_and_rows_are_counted():
     problem = {"name": "logistic_regression", "dataset": "breast_cancer"}
     e = Experiment.model_validate({"problem": problem, "lanes": [lane(MINI).model_dump(mode="json")]})
     shown = drawn(e, panels=("confusion",), size=12)
-    shown["lanes"][0]["memory"] = [5, 4, 3, 2, 1]
+    shown["lanes"][0]["memory"] = [6, 5, 4, 3, 2, 1]
     header, _ = unpack(message(shown, e))
     assert header["lanes"][0]["memory"] == {
-        "data": 5, "parameters": 4, "gradient": 3, "optimizer state": 2, "activations": 1
+        "data": 6, "helpers": 5, "parameters": 4, "gradient": 3, "optimizer state": 2, "activations": 1
     }  # fmt: skip
     rows = header["scene"]["rows"]
     assert rows["all"] == e.problem.sample_count == 455 and rows["test"] == 114

@@ -3,12 +3,14 @@
 import inspect
 import math
 import pickle
+from itertools import accumulate
 
 import pytest
 import torch
 from pydantic import ValidationError
 from torch.optim import lr_scheduler as theirs
 
+from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.registry import discover
@@ -66,7 +68,7 @@ def test_equal_to_torch_to_the_last_bit(name, knobs, learning_rate):
 @pytest.mark.parametrize("total", [60, 90])
 @pytest.mark.parametrize("knobs", SCHEDULES["one_cycle"].cases())
 def test_one_cycle_equals_torch_to_the_last_bit(knobs, total):
-    expected = torch_rates(lambda o: theirs.OneCycleLR(o, 0.37, total, cycle_momentum=False, **knobs), 0.37)
+    expected = torch_rates(lambda o: theirs.OneCycleLR(o, 0.37, total, **{"cycle_momentum": False, **knobs}), 0.37)
     assert rates(build("one_cycle", learning_rate=0.37, total_steps=total, **knobs)) == expected
     if total == INTERVALS:
         assert rates(build("one_cycle", learning_rate=0.37, **knobs)) == expected
@@ -76,6 +78,135 @@ def test_one_cycle_equals_torch_to_the_last_bit(knobs, total):
 def test_cyclic_equals_torch_to_the_last_bit(knobs):
     expected = torch_rates(lambda o: theirs.CyclicLR(o, base_lr=0.1, cycle_momentum=False, **knobs), 0.1)
     assert rates(build("cyclic", learning_rate=0.1, **knobs)) == expected
+
+
+CYCLED = [case for case in SCHEDULES["one_cycle"].cases() if case.get("cycle_momentum")]
+
+
+@pytest.mark.parametrize("knobs", CYCLED)
+@pytest.mark.parametrize(
+    "rule", [{"name": "sgd", "momentum": 0.5}, {"name": "sgd"}, {"name": "adam"}, {"name": "rmsprop"}], ids=str
+)
+def test_a_cycled_momentum_is_torchs_to_the_last_bit_and_so_is_the_path(rule, knobs):
+    lane = {"sampler": "full_batch", "rule": rule}
+    lane["schedule"] = {"name": "one_cycle", "learning_rate": 0.05, "interval": "update", **knobs}
+    budget = {"unit": "updates", "amount": INTERVALS}
+    e = Experiment.model_validate({"problem": "quadratic", "start": [1, 2], "budget": budget, "lanes": [lane]})
+    theta = torch.nn.Parameter(torch.tensor([1.0, 2.0], dtype=torch.float64))
+    item = e.lanes[0].rule
+    own = {name: value for name, value in item.model_dump(exclude_defaults=True).items() if name != "name"}
+    optimizer = getattr(torch.optim, item.torch_class)([theta], lr=0.05, **own)
+    scheduler, schedule = theirs.OneCycleLR(optimizer, 0.05, INTERVALS, **knobs), e.lanes[0].schedule
+    state, path = schedule.init(INTERVALS), engine.run(e, 0)[1].theta[0]
+    for t in range(INTERVALS):
+        group = optimizer.param_groups[0]
+        assert schedule.momentum(state) == (group["betas"][0] if "betas" in group else group["momentum"])
+        theta.grad = torch.tensor([1.0, 10.0], dtype=torch.float64) * theta.detach()
+        optimizer.step()
+        assert path[t + 1] == pytest.approx(theta.detach().numpy(), rel=1e-12, abs=1e-15)
+        if t + 1 < INTERVALS:
+            scheduler.step()
+            state = schedule.step(state)
+
+
+def test_a_rule_without_momentum_cannot_have_it_cycled():
+    lane = {"sampler": "full_batch", "rule": "adagrad", "schedule": {"name": "one_cycle", "cycle_momentum": True}}
+    with pytest.raises(ExperimentError, match=r"schedule\.cycle_momentum: adagrad has neither a momentum nor betas"):
+        Experiment.model_validate({"problem": "quadratic", "lanes": [lane]})
+
+
+# --- sequence ------------------------------------------------------------------------------------------------------
+
+IN_TORCH = [case for case in OF_TORCH if not SCHEDULES[case[0]].watches_objective]
+LENGTHS = (11, 17)  # of all parts but the last
+
+
+def their_part(optimizer, name: str, knobs: dict, length: int, rate: float):
+    """torch's scheduler of a part."""
+    if name == "constant":
+        return theirs.ConstantLR(optimizer, factor=1.0)
+    if name == "one_cycle":
+        return theirs.OneCycleLR(optimizer, rate, length, **{"cycle_momentum": False, **knobs})
+    if name == "cyclic":
+        return theirs.CyclicLR(optimizer, base_lr=rate, cycle_momentum=False, **knobs)
+    return theirs_of(SCHEDULES[name])(optimizer, **knobs)
+
+
+def assert_equal_to_sequential(parts: list[tuple[str, dict]], rate: float = 0.37) -> None:
+    lengths = [*LENGTHS[: len(parts) - 1], INTERVALS - sum(LENGTHS[: len(parts) - 1])]
+
+    def make(optimizer):
+        made = [their_part(optimizer, *part, n, rate) for part, n in zip(parts, lengths, strict=True)]
+        return theirs.SequentialLR(optimizer, made, list(accumulate(lengths[:-1])))
+
+    written = [{"name": name, **knobs} for name, knobs in parts]
+    for part, length in zip(written[:-1], lengths, strict=False):
+        part["intervals"] = length
+    assert rates(build("sequence", learning_rate=rate, parts=written)) == torch_rates(make, rate), parts
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("first", IN_TORCH, ids=str)
+def test_a_sequence_of_two_equals_torch_to_the_last_bit(first):
+    own = [("constant", {}), ("one_cycle", {}), *(("cyclic", case) for case in SCHEDULES["cyclic"].cases())]
+    for second in [*IN_TORCH, *own]:
+        assert_equal_to_sequential([first, second])
+        assert_equal_to_sequential([second, first])
+
+
+def test_a_sequence_of_three_equals_torch_to_the_last_bit():
+    down = ("linear", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20})
+    for middle in (("constant", {}), ("one_cycle", {}), ("cosine", {"T_max": 5, "eta_min": 0.01})):
+        assert_equal_to_sequential([("linear", {"start_factor": 0.1, "total_iters": 11}), middle, down])
+        assert_equal_to_sequential([middle, ("constant", {}), down])
+
+
+@pytest.mark.parametrize("name, knobs", CASES)
+def test_a_part_that_torch_lacks_is_itself_from_its_first_interval(name, knobs):
+    cls = SCHEDULES[name]
+    if cls.watches_objective or name == "sequence" or build(name, **knobs).moves_momentum:
+        with pytest.raises(ValidationError, match="watches the objective|but a sequence|cannot move the momentum"):
+            build("sequence", parts=[{"name": "constant", "intervals": 9}, {"name": name, **knobs}])
+        return
+    knobs = {key: value for key, value in knobs.items() if key not in Schedule.model_fields}
+    whole = build("sequence", parts=[{"name": "constant", "intervals": 9}, {"name": name, **knobs}])
+    alone = build(name, **knobs)
+    assert rates(whole)[9:] == pytest.approx(rates(alone, INTERVALS - 9, INTERVALS - 9), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "parts, words",
+    [
+        (["linear", "constant"], "parts.0: each part but the last needs its intervals"),
+        ([{"name": "linear", "intervals": 0}, "constant"], "intervals.0: given 0"),
+        ([{"name": "linear", "intervals": 5, "learning_rate": 3}, "constant"], "learning_rate of its sequence"),
+        ([{"name": "reduce_on_plateau", "intervals": 5}, "constant"], "parts.0.name: reduce_on_plateau watches"),
+        ([{"name": "one_cycle", "intervals": 5}, "one_cycle"], "a second one_cycle would change the first"),
+        ([{"name": "one_cycle", "intervals": 5, "total_steps": 4}, "constant"], "given 4, but the budget has 5"),
+        ([{"name": "linear", "intervals": 5, "strat": 1}, "constant"], "parts.0.strat: there is no such field"),
+        (["lineer"], "parts.0: no schedule is called 'lineer'; did you mean 'linear'?"),
+    ],
+)
+def test_a_sequence_that_makes_no_sense_is_refused_with_a_sentence(parts, words):
+    lane = {"sampler": "full_batch", "schedule": {"name": "sequence", "learning_rate": 0.2, "parts": parts}}
+    with pytest.raises(ExperimentError) as error:
+        Experiment.model_validate({"problem": "quadratic", "lanes": [lane]})
+    assert words in str(error.value)
+
+
+def test_the_numbers_of_the_parts_can_be_swept():
+    parts = [{"name": "linear", "total_iters": 3, "intervals": 3}, {"name": "constant"}]
+    lane = {"sampler": "full_batch", "schedule": {"name": "sequence", "learning_rate": 0.05, "parts": parts}}
+    e = Experiment.model_validate({"problem": "quadratic", "start": [1, 1], "lanes": [lane]})
+    grid = engine.sweep(e, {"part1.start_factor": [0.1, 0.9], "learning_rate": [0.01, 0.05]})
+    for i, start in enumerate([0.1, 0.9]):
+        own = e.model_dump(mode="json")
+        own["lanes"][0]["schedule"]["parts"][0]["start_factor"] = start
+        loss = engine.run(Experiment.model_validate(own), 0)[1].loss[0, -1]
+        assert grid.lanes[0].final_loss[1, i, 0] == pytest.approx(loss, rel=1e-12)
+
+
+# --- what has no counterpart, and what is refused --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hold", [0, 4])

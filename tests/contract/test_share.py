@@ -9,7 +9,7 @@ import pytest
 from mbsgd_core import share
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment, problems, registered
-from mbsgd_core.knobs import nearest
+from mbsgd_core.knobs import nearest, suggestion_of
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.samplers.base import Sampler
 from mbsgd_core.schedules.base import Schedule
@@ -107,7 +107,7 @@ def draw(cls: type, rng: random.Random) -> dict[str, Any]:
             value = nearest(rng.uniform(low, high), limits, None, False)
             given[name] = round(value) if kind is int else value
         elif get_origin(kind) is tuple and field.is_required():
-            given[name] = [1, 2]
+            given[name] = suggestion_of(field) or [1, 2]
     return given
 
 
@@ -139,7 +139,10 @@ def test_any_experiment_comes_back(seed):
         schedule = valid(schedules[list(schedules)[(seed + i) % len(schedules)]], rng)
         if "total_steps" in schedule:
             schedule["total_steps"] = 10**7  # as many as the budget's at least
-        rule = valid(rules[list(rules)[(seed + i) % len(rules)]], rng)
+        cls = rules[list(rules)[(seed + i) % len(rules)]]
+        rule = valid(cls, rng)
+        if "cycle_momentum" in schedule:
+            schedule["cycle_momentum"] &= {"momentum", "betas"} & cls.model_fields.keys() != set()
         label = rng.choice([*NASTY, f"lane {i}"])
         lanes.append({"label": label, "sampler": sampler, "rule": rule, "schedule": schedule})
     start = rng.choice([None, [rng.gauss(0, 1e6), rng.gauss(0, 1e-6)]])

@@ -10,7 +10,7 @@ from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.lane_report import start_noise
 from mbsgd_core.measures.truth import truth
 from mbsgd_core.results.cost import Cost, Costs
-from mbsgd_core.results.verdict import Badge, Diagnosis, Remedy, Row, Spent, Target
+from mbsgd_core.results.verdict import Badge, Diagnosis, Passages, Remedy, Row, Spent, Target
 from mbsgd_core.types import CLOCKS, Trace
 
 LABELS = ("BGD", "SGD", "Mini-batch")
@@ -30,7 +30,8 @@ def lane(label, cost=None, final=0.05, each=1, badge=SETTLED, **more):
     known = {"start_loss": 10.0, "best_loss": final, "excess": final} | more
     if badge.badge.name in ("diverged", "escaping"):
         final, known = None, known | {"best_loss": None, "excess": None}
-    return Row(label, each, spent, None if cost is None else Spent(*costs), final_loss=final, diagnosis=badge, **known)
+    passages = Passages() if cost is None else Passages(Spent(*costs), Spent(*costs), 1, 1)
+    return Row(label, each, spent, passages, final_loss=final, diagnosis=badge, **known)
 
 
 def said(clock, rows, aimed=True):
@@ -189,15 +190,15 @@ def test_the_clock_decides():
 def test_cells_are_words_and_the_best_is_one_lane():
     found = verdict.verdict([*BOWL, lane("lost", badge=lost(3))], GOAL)
     keys = [column.key for column in found.columns]
-    assert keys[:5] == list(CLOCKS) and "test_loss" not in keys and "noise" not in keys
-    assert [cells["epochs_to_target"] for cells in found.cells] == ["11 epochs", "0.438 epochs", "1.5 epochs", "–"]
+    assert keys[: 1 + len(CLOCKS)] == ["badge", *CLOCKS] and "test_loss" not in keys and "noise" not in keys
+    assert [cells["epochs_to_target"] for cells in found.cells] == ["11", "0.438", "1.5", "–"]
     assert [cells["final_loss"] for cells in found.cells] == ["0.100", "0.206", "0.0812", "–"]
     assert [cells["badge"] for cells in found.cells] == ["settled", "bouncing", "settled", "diverged"]
     best = found.best
     assert (best["updates_to_target"], best["epochs_to_target"], best["final_loss"]) == (0, 1, 2)
     assert best["updates"] is None and best["why"] is None
     alike = verdict.verdict([lane("a", 2.0), lane("b", 2.0)], GOAL)
-    assert set(alike.best.values()) == {None} and alike.cells[0]["updates_to_target"] == "2 updates"
+    assert set(alike.best.values()) == {None} and alike.cells[0]["updates_to_target"] == "2"
     assert verdict.verdict([lane("a", None), lane("b", 2.0)], GOAL).cells[0]["updates_to_target"] == "not reached"
 
 
@@ -224,17 +225,40 @@ def test_the_rows_by_a_loop():
         row = verdict.row(
             e, i, trace, Costs(Cost(1e-5, 1e-6), None), found, goal=goal.loss, lowest=known, noise=start_noise(e, i)
         )
-        reached = next((k for k in range(len(trace.update)) if trace.loss[:, k].mean() <= goal.loss), None)
-        if reached is None:
-            assert row.to_target is None
-        else:
-            assert row.to_target.updates == trace.update[reached] and row.to_target.samples == trace.samples[reached]
+        firsts, stays = [], []  # of each run
+        for losses in trace.loss:
+            below = [k for k, loss in enumerate(losses) if loss <= goal.loss]
+            above = [k for k, loss in enumerate(losses) if loss > goal.loss]
+            firsts += below[:1]
+            stays += [above[-1] + 1] if above[-1] + 1 < len(losses) else []
+        passages = row.passages
+        assert (passages.reached, passages.stayed, passages.runs) == (len(firsts), len(stays), 3)
+        for found_at, made in ((passages.first, firsts), (passages.stays, stays)):
+            assert (found_at is None) is (len(made) < 2)
+            if found_at is not None:
+                record = sorted(made)[1]  # when half of three runs, so two, had come
+                assert (found_at.updates, found_at.samples) == (trace.update[record], trace.samples[record])
+        half = [k for k, update in enumerate(trace.update) if update >= trace.update[-1] / 2]
+        assert row.floor == pytest.approx(trace.loss[:, half].mean() - known, rel=1e-9)
         assert row.final_loss == pytest.approx(trace.loss[:, -1].mean(), rel=1e-12)
         assert row.best_loss == pytest.approx(np.mean([run.min() for run in trace.loss]), rel=1e-12)
         assert row.excess == pytest.approx(row.final_loss - known, rel=1e-9, abs=1e-9)
         assert row.spent.seconds == pytest.approx(row.spent.updates * 1e-5) and row.spent.epochs == 10
         noise.append(row.noise)
     assert noise[0] == 0 and noise[1] > noise[2] > 0
+
+
+def test_a_first_passage_is_not_an_arrival():
+    """It touches the target at record 2, leaves it, and stays from record 4 on; another never stays."""
+    counts, e = np.arange(6), three({"name": "quadratic"}, (0.1, 0.1, 0.1), 4, 5)
+    rows = []
+    for losses in ([9, 5, 1, 4, 1, 0.5], [9, 5, 1, 4, 1, 4], [9, 5, 4, 4, 3, 2]):
+        trace = Trace(counts, counts, np.ones(6), np.zeros((1, 6, 2)), np.array([losses], dtype=float))
+        rows.append(verdict.row(e, 0, trace, None, SETTLED, goal=1.5, lowest=0.0))
+    cells = [verdict.verdict([row], Target(1.5, "")).cells[0] for row in rows]
+    found = [(cell["updates_to_target"], cell["updates_stays"]) for cell in cells]
+    assert found == [("2", "4"), ("2", "never"), ("not reached", "never")]
+    assert rows[0].floor == pytest.approx((4 + 1 + 0.5) / 3)  # updates 3, 4, 5 of 5
 
 
 def test_diverged_runs_are_left_out_of_the_means():
@@ -245,6 +269,9 @@ def test_diverged_runs_are_left_out_of_the_means():
     found = diagnose(e, 0, trace)
     row = verdict.row(e, 0, trace, None, found, goal=1.5, lowest=0.0)
     assert (row.final_loss, row.best_loss, row.to_target.updates, found.diverged_at) == (1, 1, 2, 2)
+    assert (row.passages.reached, row.passages.runs) == (1, 2)  # half of the runs: the lost one never came
+    cells = verdict.verdict([row], Target(1.5, "")).cells[0]
+    assert cells["updates_to_target"] == "2 (1 of 2 runs)"
     assert row.lost is False  # one of its runs has an end
 
 

@@ -224,7 +224,7 @@ def test_memory_is_measured_for_who_rests_on_what_was_dragged(one):
     assert dragged.report["lanes"][0]["memory"] is None and dragged.report["thinned"] is None
     assert one.submit("a.1", wanted.to_json(), View(view_budget=ViewBudget(10_000))).result is dragged
     rest = one.submit("a", wanted.to_json()).answer(WAIT)
-    assert len(rest.report["lanes"][0]["memory"]) == 5
+    assert len(rest.report["lanes"][0]["memory"]) == 6
     assert one.submit("b", wanted.to_json()).result is rest
 
 

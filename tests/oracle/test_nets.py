@@ -11,18 +11,15 @@ from scipy.stats import kstest
 from sklearn.linear_model import LogisticRegression
 
 from mbsgd_core import engine
+from mbsgd_core.engine.plan import plan_of
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures import learning
 from mbsgd_core.problems.base import Place
 from mbsgd_core.problems.models._draws import Draws
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())["oracles"]
 EXPECTED = {oracle["id"]: oracle["expected"] for oracle in ORACLES}
 COVERS = ["R07"]
-LOSSES = {
-    "squared": lambda z, y: torch.nn.functional.mse_loss(z[:, 0], y) / 2,
-    "log": lambda z, y: torch.nn.BCEWithLogitsLoss()(z[:, 0], y),
-    "softmax": lambda z, y: torch.nn.CrossEntropyLoss()(z, y.long()),
-}
 ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}
 DATA = {"number": "diabetes", "two classes": "breast_cancer", "many classes": {"name": "spiral", "classes": 4}}
 SPIRAL = {"name": "mlp", "dataset": {"name": "spiral", "classes": 3, "samples": 60}, "hidden": [7, 5]}
@@ -35,6 +32,12 @@ every_net = pytest.mark.parametrize(
         {"name": "mlp", "dataset": DATA["many classes"], "hidden": [6], "intercept": False, "l2": 0.2},
         {"name": "softmax_regression", "dataset": "iris", "l2": 0.2},
         {"name": "softmax_regression", "dataset": "breast_cancer", "intercept": False},
+    ]
+    + [
+        {"name": name, "dataset": DATA[data], "l2": 0.1, **loss}
+        for name in ("mlp", "softmax_regression")
+        for data in ("two classes", "many classes")
+        for loss in ({"loss": "squared"}, {"label_smoothing": 0.3})
     ],
     ids=str,
 )
@@ -69,9 +72,22 @@ def torch_net(problem, theta: torch.Tensor) -> torch.nn.Sequential:
     return net
 
 
+def criterion(problem, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """What torch's own functions make of outputs and targets."""
+    if problem.learns == "regression":
+        return torch.nn.functional.mse_loss(z[:, 0], y) / 2
+    if problem.loss == "squared":
+        hot = torch.nn.functional.one_hot(y.long(), problem.class_count).to(z.dtype)
+        return torch.nn.functional.mse_loss(z, hot, reduction="sum") / 2 / len(y)
+    if z.shape[1] == 1 and not problem.label_smoothing:
+        return torch.nn.BCEWithLogitsLoss()(z[:, 0], y)
+    z = torch.hstack([torch.zeros_like(z), z]) if z.shape[1] == 1 else z
+    return torch.nn.functional.cross_entropy(z, y.long(), label_smoothing=problem.label_smoothing)
+
+
 def torch_loss(problem, net: torch.nn.Sequential, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     ridge = sum(layer.weight.square().sum() for layer in net if isinstance(layer, torch.nn.Linear))
-    return LOSSES[problem.loss_name](z, y) + problem.l2 / 2 * ridge
+    return criterion(problem, z, y) + problem.l2 / 2 * ridge
 
 
 def flat_gradient(net: torch.nn.Sequential, loss: torch.Tensor) -> torch.Tensor:
@@ -104,12 +120,39 @@ def test_losses_gradients_and_metrics_are_torchs(given):
         close(measured[0], loss.detach())
         z, wanted = net(torch.tensor(data.x_test)).detach(), torch.tensor(data.y_test)
         metrics = total.test_metrics(theta)
-        assert metrics["test_loss"] == pytest.approx(LOSSES[problem.loss_name](z, wanted).item(), rel=1e-12)
+        assert metrics["test_loss"] == pytest.approx(criterion(problem, z, wanted).item(), rel=1e-12)
         if problem.loss_name == "squared":
             assert list(metrics) == ["test_loss"]
         else:
-            found = z.argmax(1) if problem.loss_name == "softmax" else z[:, 0] > 0
+            found = z.argmax(1) if z.shape[1] > 1 else z[:, 0] > 0
             assert metrics["test_accuracy"] == pytest.approx((found == wanted).double().mean().item())
+
+
+@every_net
+def test_single_gradients_and_judged_rows_add_up_to_the_whole(given):
+    problem = experiment(given).problem
+    total = problem.realize(2, torch.float64, "cpu")
+    theta = total.start() + 0.3 * torch.randn(total.parameters, generator=torch.Generator().manual_seed(4))
+    close(total.sample_gradients(theta).mean(0), total.gradient(theta[None], None)[0])
+    judged, metrics = learning.judge(problem, total, theta.numpy(), 2), total.test_metrics(theta)
+    assert judged.loss.mean() == pytest.approx(metrics["test_loss"], rel=1e-12)
+    if problem.learns == "classification":
+        assert judged.accuracy == pytest.approx(metrics["test_accuracy"], abs=1e-12)
+        chances = learning.predict(problem, total, theta.numpy(), problem.prepare(2).x_test)
+        np.testing.assert_allclose(chances.sum(1), 1, rtol=1e-12)
+        assert (chances >= 0).all() and (chances.argmax(1) == judged.prediction).all()
+        if problem.loss_name == "one_hot":  # the nearest point of the simplex: no other probabilities are nearer
+            z = total.predict(theta, total.x_test).numpy()
+            other = np.random.default_rng(5).dirichlet(np.ones(z.shape[1]), size=(200, 1))
+            assert (((z - chances) ** 2).sum(1) <= ((z - other) ** 2).sum(-1) + 1e-12).all()
+
+
+@pytest.mark.parametrize("given", [{"loss": "squared"}, {"label_smoothing": 0.2}], ids=str)
+def test_a_loss_that_compiled_loops_do_not_know_runs_on_torch(given):
+    sampler = {"name": "reshuffle", "batch_size": 7}
+    e = experiment(SPIRAL | given, {"name": "sgd", "momentum": 0.9}, sampler, updates=40)
+    assert plan_of(e, 0).compiled is None
+    test_a_lane_equals_the_loop_that_people_write({"name": "sgd", "momentum": 0.9}, sampler, SPIRAL | given)
 
 
 @every_net
@@ -147,8 +190,8 @@ def test_dropouts_gradient_is_that_of_the_masked_net(activation, runs):
 
 @pytest.mark.parametrize("rule", ["sgd", "adam", {"name": "sgd", "momentum": 0.9, "weight_decay": 0.01}])
 @pytest.mark.parametrize("sampler", ["full_batch", {"name": "reshuffle", "batch_size": 7}])
-def test_a_lane_equals_the_loop_that_people_write(rule, sampler):
-    e = experiment(SPIRAL, rule, sampler, updates=60, runs=2)
+def test_a_lane_equals_the_loop_that_people_write(rule, sampler, given=SPIRAL):
+    e = experiment(given, rule, sampler, updates=60, runs=2)
     problem, total = e.problem, engine.finite_sum(e)
     trace = engine.run(e, 0, every=1)[1]
     knobs = {k: v for k, v in e.lanes[0].rule.model_dump().items() if k != "name"}

@@ -16,8 +16,10 @@ from mbsgd_core.registry import discover
 from mbsgd_core.rules.adagrad import Adagrad
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.base import Rule
+from mbsgd_core.rules.lion import Lion
 from mbsgd_core.rules.never_zeroed import NeverZeroed
 from mbsgd_core.rules.rmsprop import RMSprop
+from mbsgd_core.rules.schedule_free import ScheduleFree
 from mbsgd_core.rules.sgd import SGD
 
 COVERS = [f"O{i:02d}" for i in [*range(1, 19), 32, 33, 34, 35, 37, 38, *range(50, 55), 62]]
@@ -170,3 +172,62 @@ def test_never_zeroed_swings_for_ever(product):
     swing = np.cos(angle * t) + (1 - product - np.cos(angle)) / np.sin(angle) * np.sin(angle * t)
     np.testing.assert_allclose(path, swing, rtol=0, atol=1e-10 * abs(swing).max())
     assert abs(path[200:]).max() == pytest.approx(abs(path[:200]).max(), rel=0.02)
+
+
+def noisy(steps: int = 200) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=(steps, 3))
+
+
+def follow(rule: Rule, rates: np.ndarray) -> np.ndarray:
+    """theta of each update on 1/2 <theta, curvature theta> + <tilt, theta> from (-2, 1, 3)."""
+    theta = torch.tensor([[-2.0, 1.0, 3.0]], dtype=torch.float64)
+    state, curvature, path = rule.init(theta), torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64), []
+    for tilt, rate in zip(noisy(), rates.tolist(), strict=True):
+        delta, state = rule.update(curvature * theta + torch.as_tensor(tilt), state, theta, rate)
+        theta = theta + delta
+        path.append(theta[0].numpy())
+    return np.array(path)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.99), (0.5, 0.2)])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_lion_by_the_papers_program(betas, decay):
+    """Program 1 of Chen et al. 2023, line by line in numpy; and it never rests: it swings by about its rate."""
+    w, m, rates = np.array([-2.0, 1.0, 3.0]), np.zeros(3), np.linspace(0.05, 0.01, 200)
+    path = follow(Lion(betas=betas, weight_decay=decay), rates)
+    for tilt, rate, mine in zip(noisy(), rates, path, strict=True):
+        g = np.array([1.0, 10.0, 0.1]) * w + tilt
+        update = np.sign(betas[0] * m + (1 - betas[0]) * g)
+        m = betas[1] * m + (1 - betas[1]) * g
+        w = w - rate * (update + decay * w)
+        np.testing.assert_allclose(mine, w, rtol=0, atol=1e-12)
+    swing = np.abs(descend({"name": "lion", "betas": betas}, 0.01, 2_000)[-200:])
+    assert 0.004 < swing.max() < 0.1 and swing[:, 1].min() < 0.011
+
+
+@pytest.mark.parametrize("rates", [np.full(200, 0.05), np.linspace(0.001, 0.08, 200)], ids=["constant", "rising"])
+@pytest.mark.parametrize("momentum, decay", [(0.9, 0.0), (0.5, 0.3), (0.0, 0.0)])
+def test_schedule_free_by_the_papers_three_sequences(momentum, decay, rates):
+    """x, y and z of Defazio et al. 2024, equations 1 to 3, in numpy; theta is y, the means are weighted by rate^2."""
+    z = x = np.array([-2.0, 1.0, 3.0])
+    path, weights = follow(ScheduleFree(momentum=momentum, weight_decay=decay), rates), 0.0
+    for k, (tilt, rate) in enumerate(zip(noisy(), rates, strict=True)):
+        y = (1 - momentum) * z + momentum * x
+        if k:
+            np.testing.assert_allclose(path[k - 1], y, rtol=0, atol=1e-12)
+        z = z - rate * (np.array([1.0, 10.0, 0.1]) * y + tilt + decay * y)
+        weights += rate**2
+        x = (1 - rate**2 / weights) * x + rate**2 / weights * z
+
+
+def test_schedule_free_is_averaged_descent_where_the_gradient_is_taken_at_z():
+    """Without momentum y is z: plain descent, whose mean is x (Polyak & Ruppert)."""
+    theta = torch.ones(1, 2, dtype=torch.float64)
+    rule, path, z = ScheduleFree(momentum=0.0), [], theta
+    state = rule.init(theta)
+    for _ in range(50):
+        delta, state = rule.update(z * torch.tensor([1.0, 10.0]), state, z, 0.05)
+        z = z + delta
+        path.append(z)
+    np.testing.assert_allclose(path[-1][0], [0.95**50, 0.5**50], rtol=1e-12)
+    np.testing.assert_allclose(state[2], torch.stack(path).mean(0), rtol=1e-12)

@@ -18,6 +18,10 @@ export const CURVES = {
   loss: { name: "Train loss", of: (lane) => ({ ys: lane.loss, seen: null }) },
   test_loss: { name: "Test loss", of: (lane) => ({ ys: lane.testLoss, seen: lane.seen }) },
   test_accuracy: { name: "Test accuracy", of: (lane) => ({ ys: lane.testAccuracy, seen: lane.seen }), share: true },
+  average_loss: {
+    name: "Loss of the average",
+    of: (lane) => ({ ys: lane.averageLoss, seen: lane.averageLoss && Uint32Array.from(lane.averageLoss.keys()) }),
+  },
 };
 
 /**
@@ -182,15 +186,16 @@ export function createChart(bench, curve, choose) {
     context.restore();
   }
 
-  /** The levels in sight: the target and the optimum. */
+  /** The levels in sight: what needs no learning, the target and the optimum. */
   function levels() {
-    if (curve !== "loss") return [];
     const { problem, target } = bench.header;
     const { top, height, toY } = picture;
-    return [
+    const known = [
       [target?.loss, target?.text ?? "target", [5, 4]],
       [problem.optimal_value, "optimum", [1.5, 3]],
-    ]
+    ];
+    const own = (problem.levels ?? []).filter((level) => level.curve === curve);
+    return [...own.map(({ value, text: words }) => [value, words, [9, 3]]), ...(curve === "loss" ? known : [])]
       .map(([value, words, dash]) => ({ y: Number.isFinite(value) ? toY(value - how.offset) : NaN, words, dash }))
       .filter(({ y }) => y >= top && y <= top + height);
   }

@@ -33,8 +33,21 @@ class DenseProblem(NetProblem):
         return tuple(found)
 
 
-class DenseSum(NetSum):
-    """The sum of a DenseProblem.
+def total_of(
+    problem: DenseProblem,
+    seed: int,
+    dtype: "torch.dtype",
+    device: str,
+    activation: Activation = "tanh",
+    dropout: float = 0.0,
+) -> "LayeredSum":
+    """The sum of a problem: of the kind that has compiled loops, if its loss is one that these know."""
+    known = problem.loss_name != "one_hot" and not problem.label_smoothing
+    return (DenseSum if known else LayeredSum)(problem, seed, dtype, device, activation, dropout)
+
+
+class LayeredSum(NetSum):
+    """The sum of a DenseProblem, by torch.
 
     Attributes:
         layers: (fan_in, fan_out) of each layer.
@@ -96,7 +109,7 @@ class DenseSum(NetSum):
         inputs, delta = self._inputs(weights, x, masks)
         if losses is not None:
             losses += self.loss(delta, y).sum(-1)
-        delta = slope(self.loss_name, delta, y)
+        delta = slope(self.loss_name, delta, y, self.smoothing)
         product = torch.mm if runs == 1 else torch.bmm
         for i in reversed(range(len(weights))):
             (weight, _), (weight_sum, bias_sum) = weights[i], sums[i]
@@ -115,11 +128,14 @@ class DenseSum(NetSum):
 
         gradients = theta.new_empty(self.samples, self.parameters)
         weights = self._pairs(self.views(theta))
-        step = self._rows(1)
+        step = self.chunk(1)
         for first in range(0, self.samples, step):
             rows = slice(first, first + step)
             inputs, delta = self._inputs(weights, self.x[rows], [])
-            delta, sums = slope(self.loss_name, delta, self.y[rows]), self._pairs(self.views(gradients[rows]))
+            delta, sums = (
+                slope(self.loss_name, delta, self.y[rows], self.smoothing),
+                self._pairs(self.views(gradients[rows])),
+            )
             for i in reversed(range(len(weights))):
                 torch.mul(delta[:, :, None], inputs[i][-1][:, None, :], out=sums[i][0])
                 bias_each = sums[i][1]
@@ -168,6 +184,10 @@ class DenseSum(NetSum):
             delta.addcmul_(delta * a, a, value=-1)
         else:
             delta.mul_(a).addcmul_(delta, a, value=-1)
+
+
+class DenseSum(LayeredSum):
+    """One whose loss is squared, log or softmax, without smoothing: kernels/ has loops for these."""
 
 
 def _affine(x: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tensor":

@@ -124,6 +124,7 @@ class LinearSum(FiniteSum):
     too should begin where torch puts a fresh tensor, as the result of any update does.)
     """
 
+    data: ClassVar[tuple[str, ...]] = ("x", "y", "x_test", "y_test")
     loss_name: ClassVar[_losses.LossName | None] = None  # where torch has the loss
 
     def __init__(self, problem: LinearModel, seed: int, dtype: "torch.dtype", device: str):

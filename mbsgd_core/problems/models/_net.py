@@ -16,11 +16,13 @@ position) alone: chunks of a run never change it, and neither do the runs beside
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from pydantic import model_validator
 
 from mbsgd_core.errors import ExperimentError
+from mbsgd_core.knobs import Real, knob
 from mbsgd_core.problems.base import Batch, FiniteSum, Place, Plain
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.problems.models import _losses
@@ -55,17 +57,19 @@ class NetBatch(NamedTuple):
 
 
 def labels_fit(problem: DataProblem) -> None:
-    """Whether every y is a class number; ExperimentError if one is not."""
+    """Whether the labels can be classes; ExperimentError if they cannot."""
     if problem.dataset.task == "classification":
         return  # such data number their classes, and large ones need not be read to know it
-    labels = np.unique(problem.columns(0).y)
-    most = max(MOST_CLASSES, len(problem.header.classes))
-    if not (np.isin(labels, np.arange(most)).all()):
+    labels = np.unique(problem.dataset.table(0).y)
+    if not (labels == np.round(labels)).all():
         shown = ", ".join(f"{label:g}" for label in labels[:5]) + (" ..." if len(labels) > 5 else "")
         raise ExperimentError(
-            f"a classifier needs every y to be a class 0, 1, 2 ... below {most}; given {shown}; number the classes "
-            "from 0",
+            f"a classifier needs every y to be a class, a whole number such as 0, 1, 2; given {shown}; number them",
             ("dataset", "y"),
+        )
+    if len(labels) > MOST_CLASSES:
+        raise ExperimentError(
+            f"y has {len(labels):,} different values, too many for classes; at most {MOST_CLASSES:,}", ("dataset", "y")
         )
 
 
@@ -74,11 +78,41 @@ class NetProblem(DataProblem):
 
     Starts at torch's own initialisation: U(-1, 1) / sqrt(fan_in) for weights and biases, drawn from the seed.
 
+    Classes that the data do not name are the sorted labels that occur: 3, 7 and 9 are classes 0, 1 and 2.
+
     Reference: LeCun et al. 1998, "Efficient BackProp", section 4.6; torch.nn.Linear and Conv2d, reset_parameters.
     """
 
     ones: ClassVar[bool] = False
     planar: ClassVar[bool] = False
+
+    loss: Literal["cross_entropy", "squared"] = knob(
+        "cross_entropy",
+        label="Loss of classes",
+        help="Cross-entropy, or half the squared distance of one output a class from 1 or 0; numbers: squared.",
+    )
+    label_smoothing: Real = knob(
+        0.0,
+        label="Label smoothing",
+        help="Share of a row's weight that cross-entropy spreads evenly over all classes.",
+        ge=0,
+        lt=1,
+        page=(0.0, 0.5),
+    )
+
+    @model_validator(mode="after")
+    def _something_to_smooth(self) -> "NetProblem":
+        if self.label_smoothing and (self.learns == "regression" or self.loss == "squared"):
+            raise ExperimentError(
+                f"given {self.label_smoothing}; only cross-entropy smooths labels, and here it is the squared loss; "
+                "leave it 0",
+                ("label_smoothing",),
+            )
+        return self
+
+    @property
+    def numbers_classes(self) -> bool:
+        return self.learns == "classification"
 
     @classmethod
     def plane_settings(cls, dataset: Dataset) -> dict[str, Any]:
@@ -91,17 +125,25 @@ class NetProblem(DataProblem):
 
     @property
     def outputs(self) -> int:
-        """Numbers that the net computes for a sample: one for a target or two classes, else one a class."""
+        """Numbers that the net computes for a sample: one for a target, or two classes' log-odds; else one a class."""
         if self.learns == "regression":
             return 1
-        return self.class_count if self.class_count > 2 else 1
+        return self.class_count if self.class_count > 2 or self.loss == "squared" else 1
 
     @property
     def loss_name(self) -> LossName:
-        """Squared for a number, log for one output, softmax for more."""
+        """Squared for a number; of classes one_hot if so chosen, else log for one output, softmax for more."""
         if self.learns == "regression":
             return "squared"
+        if self.loss == "squared":
+            return "one_hot"
         return "log" if self.outputs == 1 else "softmax"
+
+    def log_chances(self, z: "Tensor") -> "Tensor":
+        return _losses.nearest_chances(z).log() if self.loss_name == "one_hot" else super().log_chances(z)
+
+    def row_losses(self, z: "Tensor", y: "Tensor") -> "Tensor":
+        return _losses.loss(self.loss_name, z, y, self.label_smoothing)
 
     @property
     def parameter_count(self) -> int:
@@ -135,12 +177,14 @@ class NetSum(FiniteSum):
     """f_i(theta) = loss(net(theta, x_i), y_i) + l2/2 |w|^2.
 
     Attributes:
-        x, y, x_test, y_test: the rows on the device; y holds class numbers (int64) for "softmax", else numbers.
-        loss_name: "squared" | "log" | "softmax".
+        x, y, x_test, y_test: the rows on the device; y holds numbers, or class numbers (int64) for one output a class.
+        loss_name, smoothing: see `_losses`.
         outputs: of the net.
         penalty: (P,), or None without l2.
         width: numbers that one sample occupies in `accumulate`, all layers together.
     """
+
+    data: ClassVar[tuple[str, ...]] = ("x", "y", "x_test", "y_test")
 
     width: int
 
@@ -148,8 +192,8 @@ class NetSum(FiniteSum):
         import torch
 
         data = problem.prepare(seed)
-        self.loss_name, self.outputs = problem.loss_name, problem.outputs
-        labels = torch.int64 if self.loss_name == "softmax" else dtype
+        self.loss_name, self.outputs, self.smoothing = problem.loss_name, problem.outputs, problem.label_smoothing
+        labels = torch.int64 if self.loss_name in _losses.BY_CLASS else dtype
         # A large table of the right type is shared, not copied.
         self.x = torch.as_tensor(data.x, dtype=dtype, device=device)
         self.y = torch.as_tensor(data.y, dtype=labels, device=device)
@@ -202,7 +246,7 @@ class NetSum(FiniteSum):
 
         def loss(chosen: "Tensor | None") -> "Tensor":
             rows, y = (self.x, self.y) if chosen is None else (self.x[chosen], self.y[chosen])
-            return _losses.plain(self.loss_name, module(rows), y) + _losses.ridge(module, self.l2)
+            return _losses.plain(self.loss_name, module(rows), y, self.smoothing) + _losses.ridge(module, self.l2)
 
         return Plain(module, loss)
 
@@ -220,7 +264,7 @@ class NetSum(FiniteSum):
 
     def loss(self, z: "Tensor", y: "Tensor") -> "Tensor":
         """Outputs (..., B, outputs), targets (..., B) -> (..., B), differentiable."""
-        return _losses.loss(self.loss_name, z, y)
+        return _losses.loss(self.loss_name, z, y, self.smoothing)
 
     def losses(self, theta: "Tensor", indices: "Tensor") -> "Tensor":
         z = self.forward(self.views(theta), self.x[indices])
@@ -235,7 +279,7 @@ class NetSum(FiniteSum):
 
         parts, inputs = self.views(theta[None]), rows.reshape(len(rows), *self.x.shape[1:])
         with torch.no_grad():
-            return torch.cat([self.forward(parts, part[None])[0] for part in inputs.split(self._rows(1))])
+            return torch.cat([self.forward(parts, part[None])[0] for part in inputs.split(self.chunk(1))])
 
     def metrics(self, theta: "Tensor", x: "Tensor", y: "Tensor") -> dict[str, float]:
         """{"loss", "accuracy"} of theta (P,) on some rows, without the penalty; no accuracy for a regression."""
@@ -278,7 +322,7 @@ class NetSum(FiniteSum):
         """Mean gradient over a batch, accumulated chunk by chunk: memory never grows with the batch."""
         indices, place = (None, None) if batch is None else batch
         rows, total = self.samples if indices is None else indices.shape[1], None
-        step = self._rows(len(theta))
+        step = self.chunk(len(theta))
         for chunk, first in enumerate(range(0, rows, step)):
             x, y = self._look_up(indices, first, min(first + step, rows))
             part = self.accumulate(theta, x, y, None if place is None else Draws(place, chunk), losses)
@@ -297,8 +341,7 @@ class NetSum(FiniteSum):
             return self.x.index_select(0, chosen[0])[None], self.y.index_select(0, chosen[0])[None]
         return self.x[chosen], self.y[chosen]
 
-    def _rows(self, runs: int) -> int:
-        """How many samples of so many runs make one chunk."""
+    def chunk(self, runs: int) -> int:
         return max(1, WORK // (runs * self.width))
 
     def _ridge(self, theta: "Tensor") -> "Tensor":
@@ -312,7 +355,7 @@ class NetSum(FiniteSum):
         if len(theta) > together:
             each = [self._evaluate(part, x, y) for part in theta.split(together)]
             return torch.cat([loss for loss, _ in each]), torch.cat([right for _, right in each])
-        parts, rows = self.views(theta), self._rows(len(theta))
+        parts, rows = self.views(theta), self.chunk(len(theta))
         loss, right = (theta.new_zeros(len(theta), dtype=torch.float64) for _ in range(2))
         for some, wanted in zip(x.split(rows), y[None].split(rows, 1), strict=True):
             z = self.forward(parts, some[None])

@@ -2,7 +2,7 @@
 
 import difflib
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import SerializeAsAny, field_validator, model_validator
@@ -15,6 +15,9 @@ from mbsgd_core.problems.datasets.base import Dataset, Table, Task
 from mbsgd_core.problems.models import _rows
 from mbsgd_core.problems.models._rows import Prepared, held_out_rows
 from mbsgd_core.registry import discover, pick
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["DataProblem", "Prepared", "dataset_names", "held_out_rows"]
 
@@ -163,18 +166,33 @@ class DataProblem(Problem):
         return self.task
 
     @property
+    def numbers_classes(self) -> bool:
+        """Whether it numbers the classes of data that do not name them: 0, 1 ... by the sorted labels that occur."""
+        return False
+
+    @property
     def class_count(self) -> int:
         """Classes of the data, at least 2; labels are 0 ... class_count - 1."""
-        return _class_count(self.dataset)
+        return _class_count(self.dataset, self.numbers_classes)
 
     @property
     def header(self) -> Table:
         """The chosen features of the data set's table, without rows."""
-        return _header(self.dataset, self.features)
+        return _header(self.dataset, self.features, self.numbers_classes)
 
     def columns(self, seed: int) -> Table:
         """The data set's table with the chosen features only."""
-        return _columns(self.dataset, self.features, seed)
+        return _columns(self.dataset, self.features, seed, self.numbers_classes)
+
+    def log_chances(self, z: "Tensor") -> "Tensor":
+        """Log-probabilities of the classes, (n, C), that outputs (n, outputs) stand for: a single one is a log-odds."""
+        import torch
+
+        return (torch.cat([torch.zeros_like(z), z], -1) if z.shape[-1] == 1 else z).log_softmax(-1)
+
+    def row_losses(self, z: "Tensor", y: "Tensor") -> "Tensor":
+        """What each row adds to the loss, (n,), from outputs (n, outputs) and classes (n,)."""
+        return -self.log_chances(z).gather(-1, y[:, None])[:, 0]
 
     def own_test(self, seed: int) -> Table | None:
         """The data set's own test rows with the chosen features only, if it has such rows."""
@@ -215,18 +233,37 @@ class DataProblem(Problem):
 
 
 @lru_cache(maxsize=64)
-def _class_count(dataset: Dataset) -> int:
+def _class_count(dataset: Dataset, numbered: bool) -> int:
+    if numbered and not dataset.header().classes:
+        return max(2, len(_labels(dataset)))
     return max(2, len(dataset.header().classes) or int(dataset.table(0).y.max()) + 1)
 
 
 @lru_cache(maxsize=64)
-def _header(dataset: Dataset, features: tuple[str, ...] | None) -> Table:
-    return _chosen(dataset.header(), features)
+def _labels(dataset: Dataset) -> tuple[float, ...]:
+    """The sorted labels of data that do not name their classes."""
+    return tuple(np.unique(dataset.table(0).y).tolist())
+
+
+@lru_cache(maxsize=64)
+def _header(dataset: Dataset, features: tuple[str, ...] | None, numbered: bool) -> Table:
+    header = _chosen(dataset.header(), features)
+    return _numbered(dataset, header) if numbered else header
 
 
 @byte_lru(most=64)
-def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int) -> Table:
-    return _chosen(dataset.table(seed), features)
+def _columns(dataset: Dataset, features: tuple[str, ...] | None, seed: int, numbered: bool) -> Table:
+    table = _chosen(dataset.table(seed), features)
+    return _numbered(dataset, table) if numbered else table
+
+
+def _numbered(dataset: Dataset, table: Table) -> Table:
+    """The table with classes 0, 1 ... in place of its labels; itself where it names its classes, or has just these."""
+    if table.classes or _labels(dataset) == tuple(range(len(_labels(dataset)))):
+        return table
+    labels = np.array(_labels(dataset))
+    names = tuple(f"{label:.17g}" for label in labels)
+    return table._replace(y=np.searchsorted(labels, table.y).astype(float), classes=names)
 
 
 def _chosen(table: Table, features: tuple[str, ...] | None) -> Table:

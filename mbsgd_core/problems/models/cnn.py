@@ -219,5 +219,5 @@ class CnnSum(NetSum):
         moved = framed[sample, :, row[:, :, None], column[:, None, :]]  # (R B, height, width, channels)
         return moved.permute(0, 3, 1, 2).reshape(runs, rows, -1)
 
-    def _rows(self, runs: int) -> int:
-        return super()._rows(1)
+    def chunk(self, runs: int) -> int:
+        return super().chunk(1)

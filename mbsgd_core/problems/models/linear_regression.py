@@ -34,10 +34,15 @@ class LinearRegression(LinearModel):
     reference: ClassVar[str] = "Bottou, Curtis, Nocedal 2018, section 3"
     task: ClassVar[Task] = "regression"
     compiled: ClassVar[bool] = True
+    quadratic: ClassVar[bool] = True
     coefficient: ClassVar[str] = "slope"
 
     def optimum(self, seed: int) -> np.ndarray:
         return _optimum(self, seed)
+
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self.prepare(seed).x
+        return rows, np.ones(len(rows)), self.penalty()  # the same everywhere
 
     def pointwise(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (z - y) ** 2 / 2, np.ones_like(z)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mbsgd_core.knobs import Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Task
-from mbsgd_core.problems.models._dense import Activation, DenseProblem, DenseSum
+from mbsgd_core.problems.models._dense import Activation, DenseProblem, LayeredSum, total_of
 from mbsgd_core.problems.models._net import labels_fit
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class Mlp(DenseProblem):
     """a_0 = x, a_l = act(W_l a_{l-1} + b_l), z = W_L a_{L-1} + b_L; f = 1/m sum loss(z_i, y_i) + l2/2 sum |W_l|^2.
 
     The loss is (z - y)^2 / 2 for a number, the log-loss of one output for two classes (torch's BCEWithLogitsLoss), and
-    the cross-entropy of one output a class for more. Not convex: runs from different seeds end in different minima.
+    the cross-entropy of one output a class for more; or, if so chosen, 1/2 sum over classes of (z_k - [y = k])^2. Not
+    convex: runs from different seeds end in different minima.
 
     Dropout zeroes each hidden activation with its probability while training and divides the others by the rest of
     it; recorded objectives and test values use all units. `intercept` means the biases of all layers.
@@ -70,7 +71,7 @@ class Mlp(DenseProblem):
 
     @property
     def learns(self) -> Task:
-        told = self.dataset.task if self.dataset.task != "any" else self.header.task
+        told = self.dataset.task if self.dataset.task != "any" else self.dataset.header().task
         if told != "any":
             return told
         if self.target != "auto":
@@ -81,8 +82,8 @@ class Mlp(DenseProblem):
     def widths(self) -> tuple[int, ...]:
         return (len(self.header.features), *self.hidden, self.outputs)
 
-    def realize(self, seed: int, dtype: "torch.dtype", device: str) -> DenseSum:
-        return DenseSum(self, seed, dtype, device, self.activation, self.dropout)
+    def realize(self, seed: int, dtype: "torch.dtype", device: str) -> LayeredSum:
+        return total_of(self, seed, dtype, device, self.activation, self.dropout)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mbsgd_core.problems.datasets.base import Task
-from mbsgd_core.problems.models._dense import DenseProblem, DenseSum
+from mbsgd_core.problems.models._dense import DenseProblem, LayeredSum, total_of
 from mbsgd_core.problems.models._losses import LossName
 from mbsgd_core.problems.models._net import labels_fit
 
@@ -18,7 +18,7 @@ class SoftmaxRegression(DenseProblem):
     """f = 1/m sum (log sum_k exp(z_ik) - z_i,y_i) + l2/2 |W|^2, with z_i = W x_i + c; theta = (W row by row, c).
 
     Adding one vector to all rows of W changes no prediction: without l2 the optimum is never a single point. Starts
-    at zeros, where f = log of the number of classes.
+    at zeros, where f = log of the number of classes. With loss "squared" it is least squares on one-hot targets.
 
     Reference: Bishop 2006, section 4.3.4 (multinomial logistic regression).
     Where others differ: scikit-learn's C is 1 / (m l2), and its sum of losses is m times our mean. For two classes
@@ -47,7 +47,7 @@ class SoftmaxRegression(DenseProblem):
 
     @property
     def loss_name(self) -> LossName:
-        return "softmax"
+        return "one_hot" if self.loss == "squared" else "softmax"
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -63,5 +63,5 @@ class SoftmaxRegression(DenseProblem):
     def initial(self, seed: int) -> np.ndarray:
         return np.zeros(self.parameter_count)
 
-    def realize(self, seed: int, dtype: "torch.dtype", device: str) -> DenseSum:
-        return DenseSum(self, seed, dtype, device)
+    def realize(self, seed: int, dtype: "torch.dtype", device: str) -> LayeredSum:
+        return total_of(self, seed, dtype, device)

@@ -32,7 +32,6 @@ class Surface(Problem):
 
     compiled: ClassVar[bool] = True  # False: does more than arithmetic (a branch on a value), and so runs on torch
     domain: ClassVar[Window]  # x0, x1, y0, y1: where the reference defines it
-    quadratic: ClassVar[bool] = False  # True: the gradient is affine, one small matrix product instead of many steps
     automatic: ClassVar[bool] = False  # True: the value's, differentiated; 0 where it alone is not finite
     smooth: ClassVar[bool] = True  # False: no gradient test at the minimizers (a cone, a kink)
 
@@ -120,6 +119,8 @@ def centred_draws(seed: int, count: int, width: int, deviation: float) -> np.nda
 class SurfaceSum(FiniteSum):
     """A surface with its m noise draws, as tensors."""
 
+    data: ClassVar[tuple[str, ...]] = ("draws",)
+
     parameters = 2
 
     def __init__(self, surface: Surface, seed: int, dtype: "torch.dtype", device: str):
@@ -132,7 +133,7 @@ class SurfaceSum(FiniteSum):
         self.draws = torch.as_tensor(draws, dtype=dtype, device=device)  # (m, 2) xi or (m, 1) e
         self._start = torch.tensor(surface.default_start, dtype=dtype, device=device)
         self._stack, self._addmm = torch.stack, torch.addmm
-        if surface.quadratic:
+        if surface.quadratic:  # the gradient is affine: one small matrix product instead of many steps
             corners = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype, device=device)
             slopes = torch.stack(surface.gradient(*corners), -1)  # at the origin and one step along each axis
             self._slope, self._hessian = slopes[:1], slopes[1:] - slopes[:1]
