@@ -78,9 +78,7 @@ class Budget(Item):
         le=10**9,
         page=(0, 1000),
     )
-    min_delta: Real = knob(
-        0.0, label="Least fall", help="What counts as a fall for patience: more than this.", ge=0, page=(0.0, 1.0)
-    )
+    min_delta: Real = knob(0.0, label="Least fall", help="What counts as a fall for patience: more than this.", ge=0)
 
 
 class Lane(Item):

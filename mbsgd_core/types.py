@@ -55,22 +55,29 @@ class Trace(NamedTuple):
     learning_rate: np.ndarray  # (K,) float64: of the update that led here (run 0); the first rate at record 0
     theta: np.ndarray  # (R, K, P)
     loss: np.ndarray  # (R, K): the full objective at theta
-    average: np.ndarray | None = None  # (R, K, P): the second iterate, of a lane that has one ...
-    average_loss: np.ndarray | None = None  # (R, K): ... and the full objective there
+    average: np.ndarray = np.empty((0, 0, 0))  # (R, K, P): the second iterate; of a lane that has none, no runs ...
+    average_loss: np.ndarray = np.empty((0, 0))  # (R, K): ... and the full objective there
+
+    @property
+    def averages(self) -> bool:
+        """Whether there is a second iterate."""
+        return len(self.average_loss) > 0
+
+    def without_average(self) -> "Trace":
+        """The run itself."""
+        return Trace(*self[:5])
 
     def at(self, kept: np.ndarray) -> "Trace":
         """The trace of these records alone."""
-        fields: list[Any] = [None if v is None else np.take(v, kept, axis=min(v.ndim - 1, 1)) for v in self]
-        return Trace(*fields)
+        axis = [min(values.ndim - 1, 1) for values in self]
+        return Trace(*(np.take(v, kept if v.shape[a] else kept[:0], a) for v, a in zip(self, axis, strict=True)))
 
     @staticmethod
     def joined(traces: "Sequence[Trace]") -> "Trace":
         """Traces end to end: records are the first axis of update, samples and rate, the second of all others."""
         if len(traces) == 1:
             return traces[0]
-        columns: list[Any] = list(zip(*traces, strict=True))
-        fields: list[Any] = [None if c[0] is None else np.concatenate(c, axis=min(c[0].ndim - 1, 1)) for c in columns]
-        return Trace(*fields)
+        return Trace(*(np.concatenate(c, axis=min(c[0].ndim - 1, 1)) for c in zip(*traces, strict=True)))
 
 
 class Outcome(NamedTuple):
@@ -82,8 +89,9 @@ class Outcome(NamedTuple):
     diverged_at: np.ndarray  # int64: the first bad update, -1 where there is none
 
 
-Clock = Literal["updates", "samples", "epochs", "seconds"]
+Clock = Literal["updates", "samples", "epochs", "seconds", "pytorch_seconds"]
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
+TIMES: tuple[Clock, ...] = ("seconds", "pytorch_seconds")  # updates times what one costs, here and in a PyTorch loop
 
 
 class ViewBudget(NamedTuple):

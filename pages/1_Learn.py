@@ -1,4 +1,4 @@
-"""Learn: every lesson as a card, in chapters, with what it teaches and what to look for."""
+"""Learn: every lesson as a card, in chapters; then all textbook claims, each with what was measured."""
 
 from base64 import b64encode
 from html import escape
@@ -6,13 +6,13 @@ from html import escape
 import streamlit as st
 
 from mbsgd_core import share
-from mbsgd_core.ui import frame, presets
+from mbsgd_core.ui import claims, frame, presets
 
 NAME, COLUMNS = "Learn", 3
 _STYLE = """<style>
 .lesson img {display: block; width: 100%; border-radius: 8px}
 .lesson h3 {font-size: 1.1rem !important; margin: 0 !important; padding: .8rem 0 .4rem !important}
-.lesson p {margin: 0 0 .6rem}
+.lesson p, .lesson details {margin: 0 0 .6rem}
 .lesson p:last-child {font-size: .875rem; opacity: .7}
 </style>"""
 
@@ -25,7 +25,7 @@ def card(name: str) -> None:
         st.html(
             f'<div class="lesson"><img alt="What the lanes do in this lesson: {title}" '
             f'src="data:image/svg+xml;base64,{picture}"><h3>{title}</h3><p>{lesson}</p>'
-            f"<p>Look for: {look_for}</p></div>"
+            f"{claims.about(name)}<p>Look for: {look_for}</p></div>"
         )
         link = share.flat(presets.experiment(name))
         label = f"Open in {frame.HOME}"
@@ -47,6 +47,9 @@ def main() -> None:
             for column, name in zip(st.columns(COLUMNS), names[row : row + COLUMNS], strict=False):
                 with column:
                     card(name)
+    st.header("Claims", anchor=False)
+    st.write(f"What the texts say, and what was measured of it: {claims.tally()}.")
+    claims.table()
     frame.end()
 
 

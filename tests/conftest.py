@@ -1,13 +1,24 @@
-"""For all tests: one thread each, since two processes share the cores; compiled lanes for those that ask for them."""
+"""For all tests: one thread each, since two processes share the cores; compiled lanes for those that ask for them.
+
+Costs of updates are measured in haste, and kept in a folder that goes with the tests: never the user's own table.
+"""
 
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported anywhere
+
+# Before any process of ours is started. Processes of one test run share it, as they inherit the variable.
+if "MBSGD_COSTS" not in os.environ:
+    COSTS = tempfile.TemporaryDirectory(prefix="costs-")
+    os.environ["MBSGD_COSTS"] = COSTS.name
+
+HASTE = {"LONG": 5e-4, "ROUNDS": 2, "FEW": 2, "LEAST": 2}
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,6 +38,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     place = {ROOT / f"tests/{name}.py": i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty_costs():
+    """A cost is measured in a few milliseconds; tests of the measurement bring their own clock, or patience."""
+    from mbsgd_core.measures import cost_slope
+
+    patience = {name: getattr(cost_slope, name) for name in HASTE}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in HASTE.items():
+            patch.setattr(cost_slope, name, value)
+        yield patience
+
+
+@pytest.fixture
+def patient_costs(hasty_costs, monkeypatch):
+    """Costs as they are measured outside the tests, in a table apart."""
+    from mbsgd_core.measures import cost_slope
+
+    for name, value in hasty_costs.items():
+        monkeypatch.setattr(cost_slope, name, value)
+    monkeypatch.setenv("MBSGD_COSTS", str(Path(os.environ["MBSGD_COSTS"]) / "patient"))
 
 
 @pytest.fixture(scope="session")

@@ -18,15 +18,15 @@ FLOORS = {
     **dict.fromkeys(["problems", "samplers", "rules", "schedules", "clips", "averages"], 1),
     **dict.fromkeys(["experiment", "axes", "view"], 2),
     **dict.fromkeys(["engine", "kernels"], 3),
-    **dict.fromkeys(["measures"], 4),
+    **dict.fromkeys(["measures", "claims"], 4),
     **dict.fromkeys(["share", "catalogue", "jobs", "figures", "export"], 5),
     **dict.fromkeys(["ui", "cli", "__main__"], 6),
     **dict.fromkeys(["app", "pages"], 7),
 }
 BLIND = (1, 5)  # siblings on these floors do not know each other
 TORCH_FREE = {part for part, floor in FLOORS.items() if floor in (0, 1, 2, 5, 6, 7)}
-LATE = ("jobs.preload", "cli.run", "cli.sweep")  # by name, where work is done: by a worker, for a command
-HEAVY = ("torch", *(f"{CORE}.{name}" for name in ("engine", "kernels", "measures", *LATE)))
+LATE = ("jobs.preload", "cli.run", "cli.sweep", "cli.claims")  # by name, where work is done: by a worker, for a command
+HEAVY = ("torch", *(f"{CORE}.{name}" for name in ("engine", "kernels", "measures", "claims", *LATE)))
 WITH_TORCH = {f"{CORE}/{name.replace('.', '/')}.py" for name in LATE}
 FILES = [*ROOT.glob(f"{CORE}/**/*.py"), *ROOT.glob("*.py"), *ROOT.glob("pages/*.py")]
 

@@ -1,4 +1,4 @@
-/** The common clock: updates, samples, epochs or measured seconds. Pure functions of a lane and a time. */
+/** The common clock: updates, samples, epochs, or seconds on one of two clocks. Pure functions of a lane and a time. */
 
 import { count, num, seconds } from "./format.js";
 
@@ -8,13 +8,45 @@ function samplesAfter(lane, u) {
   return each ? Math.floor(u / each) * lane.before[each] + lane.before[u % each] : u;
 }
 
-/** The clocks a person may choose from, in the order of the page. */
+/**
+ * The clocks a person may choose from, in the order of the page. A clock of time counts updates times what one costs:
+ * `cost` and `off` name the lane's seconds an update and their half width. While these are not known no time passes.
+ */
 export const CLOCKS = {
   updates: { label: "updates", title: "update", of: (lane, u) => u },
   samples: { label: "samples", title: "samples spent", of: samplesAfter },
   epochs: { label: "epochs", title: "epoch", of: (lane, u) => u / lane.updates_per_epoch },
-  seconds: { label: "seconds", title: "seconds (measured)", of: (lane, u) => u * (lane.seconds_per_update ?? 0) },
+  seconds: {
+    label: "seconds (this engine)",
+    title: "seconds, this engine",
+    cost: "seconds_per_update",
+    off: "seconds_uncertainty",
+    of: (lane, u) => u * (lane.seconds_per_update ?? 0),
+  },
+  pytorch_seconds: {
+    label: "seconds (PyTorch loop)",
+    title: "seconds, PyTorch loop",
+    cost: "pytorch_seconds_per_update",
+    off: "pytorch_uncertainty",
+    of: (lane, u) => u * (lane.pytorch_seconds_per_update ?? 0),
+  },
 };
+
+/** An axis's title: a time with the machine's part and the threads that it is spent on, or what is missing. */
+export function axisTitle(clock, { lanes, timing }) {
+  const { title, cost } = CLOCKS[clock];
+  if (!cost) return title;
+  return lanes.some((lane) => lane[cost] != null) ? `${title} (${timing?.[clock] ?? "?"})` : `${title}: not measured`;
+}
+
+/** What a clock says of itself: where its seconds are spent, what an update costs each lane, how sure that is. */
+export function clockTitle(clock, { lanes, timing }) {
+  const { title, cost, off } = CLOCKS[clock];
+  if (!cost) return title;
+  const known = lanes.filter((lane) => lane[cost] != null);
+  const each = known.map((lane) => `${lane.label} ${seconds(lane[cost])} ± ${seconds(lane[off])}`);
+  return [axisTitle(clock, { lanes, timing }), each.length ? `an update: ${each.join(", ")}` : ""].filter(Boolean).join("; ");
+}
 
 /** The clock's time of each record of a lane; made once, kept on the lane. */
 export function times(lane, clock) {
@@ -63,7 +95,7 @@ export function neighbour(lanes, clock, t, direction) {
 export function timeText(clock, t, end) {
   if (clock === "updates") return `update ${count(t)} of ${count(end)}`;
   if (clock === "samples") return `${count(t)} of ${count(end)} samples`;
-  if (clock === "seconds") return `${seconds(t)} of ${seconds(end)}`;
+  if (CLOCKS[clock].cost) return `${seconds(t)} of ${seconds(end)}`;
   const exact = end < 1 ? num(t) : Number(t.toFixed(end > 100 ? 1 : 2));
   return `epoch ${exact} of ${num(end)}`;
 }

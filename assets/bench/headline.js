@@ -1,6 +1,6 @@
 /** What stands on top: who is ahead and why, by which clock, and how each lane does. */
 
-import { CLOCKS } from "./clock.js";
+import { CLOCKS, clockTitle } from "./clock.js";
 import { h, write } from "./dom.js";
 import { marker } from "./theme.js";
 
@@ -69,7 +69,10 @@ export function createHeadline(bench) {
     const moving = bench.dragging || status.state === "running";
     sentence.setAttribute("aria-busy", String(moving)); // is read out when the hand rests
     write(sentence, headline?.[bench.clock]?.text ?? "");
-    for (const { name, input } of clocks) input.checked = name === bench.clock;
+    for (const { name, input, element: segment } of clocks) {
+      input.checked = name === bench.clock;
+      segment.title = clockTitle(name, bench.header);
+    }
     const now = JSON.stringify(lanes.map((lane) => [lane.label, lane.color, lane.marker]));
     if (now !== shape) {
       shape = now;

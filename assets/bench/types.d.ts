@@ -14,7 +14,7 @@ export interface PageHeader {
   kind: "page";
   link: string;
   take: number;
-  clock: "updates" | "samples" | "epochs" | "seconds";
+  clock: "updates" | "samples" | "epochs" | "seconds" | "pytorch_seconds";
   view: Record<string, unknown> | null;
   theme: string | null;
   embed: boolean;
@@ -138,7 +138,10 @@ export interface LaneHeader {
   sizes: number[];
   updates: number;
   updates_per_epoch: number;
-  seconds_per_update: number;
+  seconds_per_update: number | null;
+  seconds_uncertainty: number | null;
+  pytorch_seconds_per_update: number | null;
+  pytorch_uncertainty: number | null;
   records: number;
   looked_at: number[] | null;
   runs: number;
@@ -197,10 +200,11 @@ export interface RunHeader {
   knobs: Knob[];
   lanes: LaneHeader[];
   target: TargetHeader;
-  headline: Record<"updates" | "samples" | "epochs" | "seconds", Headline>;
-  ranking: Record<"updates" | "samples" | "epochs" | "seconds", number[]>;
+  headline: Record<"updates" | "samples" | "epochs" | "seconds" | "pytorch_seconds", Headline>;
+  ranking: Record<"updates" | "samples" | "epochs" | "seconds" | "pytorch_seconds", number[]>;
   columns: Column[];
   best: Record<string, number | null>;
+  timing: Record<string, string>;
   kept: string[];
   arrays: PackedArray[];
 }

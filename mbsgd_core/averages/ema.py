@@ -40,7 +40,6 @@ class EMA(Average):
         help="Share of the average that is kept at an update: about the last 1 / (1 - decay) iterates count.",
         ge=0,
         le=1,
-        page=(0.0, 1.0),
     )
 
     def moved(self, averaged: Averaged, theta: "Tensor") -> "Tensor":

@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "train all lanes; one JSON object a lane on standard output",
     "sweep": "train all lanes in every cell of a grid; one JSON object a lane",
     "link": "print the share link's query string",
+    "claims": "measure the textbook claims of assets/claims anew; one JSON object a claim",
     "catalogue": "print all problems, datasets, samplers, rules and schedules as JSON",
     "schema": "print the JSON Schema of the experiment",
     "fetch": "fetch the files of a data set that does not come with the app",

@@ -16,6 +16,9 @@ from mbsgd_core import engine
 from mbsgd_core.cli.arguments import add_experiment, must_be_writable, read_experiment, whole_number
 from mbsgd_core.cli.terminal import draw_bar, plain
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures import cost_table
+from mbsgd_core.measures.limits import rate_limit
+from mbsgd_core.results.cost import Costs
 from mbsgd_core.types import State, Trace
 
 CHUNK_SECONDS = 0.1  # between two movements of the bar
@@ -40,11 +43,13 @@ def execute(given: argparse.Namespace) -> None:
     if not _large(experiment):
         torch.set_num_threads(1)  # waking a second thread would cost more than the work
     arrays: dict[str, np.ndarray] = {"experiment": np.array(experiment.to_json())}
-    for i in range(len(experiment.lanes)):
-        state, trace, seconds = train(experiment, i, given.every, bar=not (given.quiet or verbose), losses=verbose)
-        print(json.dumps(report(state, trace, seconds), allow_nan=False), flush=True)
+    for i, costs in enumerate(cost_table.calibrate(experiment)):
+        began = perf_counter()
+        state, trace = train(experiment, i, given.every, bar=not (given.quiet or verbose), losses=verbose)
+        told = report(state, trace, costs, perf_counter() - began)
+        print(json.dumps(told, allow_nan=False), flush=True)
         if out is not None:
-            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if values is not None}
+            arrays |= {f"lane{i}/{name}": values for name, values in trace._asdict().items() if len(values)}
     if out is not None:
         with out.open("wb") as file:  # an open file, since numpy would append .npz to a bare name
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -58,13 +63,13 @@ def _large(experiment: Experiment) -> bool:
     return problem.sample_count * problem.parameter_count * experiment.runs > LARGE_SUM
 
 
-def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losses: bool) -> tuple[State, Trace, float]:
-    """A whole lane in chunks: the last state, the trace with record 0, and the seconds spent in `advance`."""
+def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losses: bool) -> tuple[State, Trace]:
+    """A whole lane in chunks: the last state, and the trace with record 0."""
     state, chunk = engine.init(experiment, lane), 1
     if not _large(experiment):
         engine.advance(state, 1, every)  # pays for the first call of everything, which is not training
         chunk = REPORT_EVERY
-    traces, seconds = [engine.snapshot(state)], 0.0
+    traces = [engine.snapshot(state)]
     updates = experiment.updates(lane)
     while not state.over:
         before = state
@@ -74,7 +79,6 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
         began = perf_counter()
         state, trace = engine.advance(state, chunk, every, heard)
         spent = perf_counter() - began
-        seconds += spent
         traces.append(trace)
         if heard is not None:
             _report_loss(before, state.update, heard)
@@ -84,24 +88,36 @@ def train(experiment: Experiment, lane: int, every: int | None, bar: bool, losse
             draw_bar(experiment.lanes[lane].label, state.update, state.update if state.over else updates)
     if bar:
         print(file=sys.stderr)
-    return state, engine.join(traces), seconds
+    return state, engine.join(traces)
 
 
-def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
-    """What a lane came to, in the units of every clock; means are over the runs that did not diverge."""
+def report(state: State, trace: Trace, costs: Costs, wall_seconds: float) -> dict[str, Any]:
+    """What a lane came to, in the units of every clock; means are over the runs that did not diverge.
+
+    Args:
+        state, trace: at the lane's end.
+        costs: of an update, from the table. A lane that diverged is charged with the updates that were made.
+        wall_seconds: a stopwatch around the whole lane: first calls, records and all.
+    """
     experiment, sound = state.experiment, state.diverged_at < 0
     bad = state.diverged_at[~sound]
     epoch = sum(experiment.lanes[state.lane].sampler.sizes(experiment.problem.sample_count))
     loss = trace.loss[sound].astype(np.float64)
+    made = int(trace.update[-1]) if sound.any() else int(bad.max())
+    here, loop = (cost and cost.times(made) for cost in costs)
     line = {
         "label": experiment.lanes[state.lane].label,
         "updates": int(trace.update[-1]),
         "samples": int(trace.samples[-1]),
         "epochs": int(trace.samples[-1]) / epoch,
-        "seconds": seconds,
+        "seconds": here and here.seconds,
+        "seconds_uncertainty": here and here.uncertainty,
+        "pytorch_seconds": loop and loop.seconds,
+        "wall_seconds": wall_seconds,
         "loss": _mean(loss[:, -1]),
         "best_loss": _mean(loss.min(axis=1)),  # of the kept records
         "diverged_at": int(bad.min()) if len(bad) else None,
+        "rate_limit": rate_limit(experiment, state.lane),
     }
     problem = engine.finite_sum(experiment)
     tests = [problem.test_metrics(theta) for theta in state.theta]
@@ -112,7 +128,7 @@ def report(state: State, trace: Trace, seconds: float) -> dict[str, Any]:
 
 def _average(state: State, trace: Trace) -> dict[str, Any]:
     """What the lane's average came to, if it has one: the same means over runs."""
-    if state.averaged is None or trace.average_loss is None:
+    if state.averaged is None:
         return {}
     sound, problem = state.diverged_at < 0, engine.finite_sum(state.experiment)
     line = {"average_loss": _mean(trace.average_loss[sound, -1].astype(np.float64))}

@@ -115,7 +115,7 @@ def report(state: SweepState, sweep: Sweep, lane: int, seconds: float) -> dict[s
     line: dict[str, Any] = {
         "label": state.experiment.lanes[lane].label,
         "cells": int(known.sum()),
-        "seconds": seconds,
+        "wall_seconds": seconds,
         "diverged": int((diverged_at >= 0).any(-1).sum()),
     }
     warning = None

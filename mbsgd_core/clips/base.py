@@ -13,7 +13,12 @@ class Clip(NamedItem):
     """A gradient in, one that is nowhere longer out; each run by itself. A bound has no state and draws nothing."""
 
     max: Real = knob(
-        1.0, label="Largest", help="What is larger is cut to this, before the optimizer.", gt=0, page=(1e-3, 100.0)
+        1.0,
+        label="Largest",
+        help="What is larger is cut to this, before the optimizer.",
+        gt=0,
+        page=(1e-6, 1e6),
+        scale="log",
     )
 
     @abstractmethod

@@ -70,9 +70,9 @@ def block(
         trace = trace._replace(average=means.transpose(0, 1).cpu().numpy().copy(), average_loss=mean_loss)
     if (diverged_at >= 0).any():
         lost = (diverged_at[:, None] >= 0) & (trace.update >= diverged_at[:, None])
-        for values in (trace.theta, trace.loss, trace.average, trace.average_loss):
-            if values is not None:
-                values[lost] = np.nan
+        trace.theta[lost] = trace.loss[lost] = np.nan
+        if trace.averages:
+            trace.average[lost] = trace.average_loss[lost] = np.nan
         theta = _without(theta, diverged_at)
         averaged = averaged and averaged._replace(value=_without(averaged.value, diverged_at))
     return state._replace(

@@ -64,16 +64,14 @@ def snapshot(state: State) -> Trace:
     """Record 0: a trace of the start alone."""
     runs = state.experiment.runs
     theta = state.theta.cpu().numpy()
-    loss = np.broadcast_to(state.first_loss[:, None], (runs, 1)).astype(theta.dtype)
-    return Trace(
+    start = Trace(
         np.zeros(1, dtype=np.int64),
         np.zeros(1, dtype=np.int64),
         np.array([state.schedule_state[0][1]], dtype=np.float64),
         theta[:, None, :].copy(),
-        loss,
-        None if state.averaged is None else theta[:, None, :].copy(),
-        None if state.averaged is None else loss.copy(),
+        np.broadcast_to(state.first_loss[:, None], (runs, 1)).astype(theta.dtype),
     )
+    return _with_equal_average(state, start)
 
 
 def advance(
@@ -144,17 +142,21 @@ def _nothing(plan: Plan, state: State, updates: np.ndarray) -> Trace:
     """Records that are not a number."""
     shape = (state.experiment.runs, len(updates))
     dtype = np.dtype(state.experiment.dtype)
-    theta = np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype)
-    loss = np.full(shape, np.nan, dtype=dtype)
-    return Trace(
+    nothing = Trace(
         updates,
         plan.spent(updates),
         np.full(len(updates), state.schedule_state[0][1]),
-        theta,
-        loss,
-        None if state.averaged is None else theta.copy(),
-        None if state.averaged is None else loss.copy(),
+        np.full((*shape, plan.problem.parameters), np.nan, dtype=dtype),
+        np.full(shape, np.nan, dtype=dtype),
     )
+    return _with_equal_average(state, nothing)
+
+
+def _with_equal_average(state: State, trace: Trace) -> Trace:
+    """The trace, with an average that is theta itself if the lane has one."""
+    if state.averaged is None:
+        return trace
+    return trace._replace(average=trace.theta.copy(), average_loss=trace.loss.copy())
 
 
 def join(traces: Sequence[Trace]) -> Trace:

@@ -87,7 +87,8 @@ def describe(lane: Lane, samples: int) -> str:
     if lane.clip is not None:
         parts.append(f"clip {_words(name_of(lane.clip))} {setting(lane.clip.max)}")
     if lane.average is not None:
-        parts.append(" ".join([f"average {_words(name_of(lane.average))}", *_changes(lane.average)]))
+        knobs = [f"{_words(name)} {_value(value)}" for name, value in lane.average]
+        parts.append(f"average {_words(name_of(lane.average))}, {', '.join(knobs)}")
     return " · ".join(parts)
 
 

@@ -124,7 +124,7 @@ def message(
         "curves": _curves(report["arrays"]),
         "knobs": [dict(knob) for knob in knobs],
         "lanes": lanes,
-        **{name: report[name] for name in ("target", "headline", "ranking", "columns", "best")},
+        **{name: report[name] for name in ("target", "headline", "ranking", "columns", "best", "timing")},
         "kept": sorted(kept),
     }
     return pack(header, {name: values for name, values in report["arrays"].items() if name not in kept})

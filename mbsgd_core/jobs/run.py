@@ -16,6 +16,7 @@ from mbsgd_core.results.run import LaneProgress, RunProgress, furthest_behind
 BUDGET = 0.15  # seconds of training before the first report
 CHUNK = 0.1  # seconds of training a task, after it: others wait no longer for their turn
 REDRAW = 0.3  # seconds between partial reports, at least
+TIMED = 3  # lanes whose costs are measured in one task
 
 
 def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
@@ -35,12 +36,16 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
     while True:
         now, begun = RunProgress(tuple(lanes), report), time.monotonic()
         i, heavy, whole = furthest_behind(lanes), unweighed(now, job.view), holds(report, job.view)
-        if i is None and not heavy and whole and not stale:
+        untimed = [k for k, lane in enumerate(lanes) if lane.costs is None and job.view.view_budget is None][:TIMED]
+        if i is None and not heavy and not untimed and whole and not stale:
             return now
         if whole:
             # Who has been here for longer steps back for who has just come; no task foretells how long the next is.
             job.tell(progress=max(job.progress, now.progress), result=now, patient=True, seconds=None)
-        if not whole or (stale and (i is None or begun - drawn > interval)):
+        if whole and untimed:  # behind the first picture, which says that they are not measured yet
+            for k, costs in zip(untimed, (yield tasks.calibrate, (experiment_json, untimed)), strict=True):
+                lanes[k], stale = lanes[k]._replace(costs=costs), True
+        elif not whole or (stale and (i is None or begun - drawn > interval)):
             report, stale = (yield tasks.report, (experiment_json, lanes, job.view)), False
             drawn = time.monotonic()
             interval = max(REDRAW, 3 * (drawn - begun))

@@ -45,7 +45,7 @@ def paths(lanes: Sequence[LaneProgress]) -> tuple[Trace, ...]:
 
 def _thinned(path: Trace) -> Trace:
     kept = np.unique(np.linspace(0, len(path.update) - 1, RECORDS).round().astype(int))
-    return path._replace(theta=path.theta[:1], loss=path.loss[:1], average=None, average_loss=None).at(kept)
+    return path.without_average()._replace(theta=path.theta[:1], loss=path.loss[:1]).at(kept)
 
 
 def size(experiment: Experiment) -> int:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.jobs import pace
+from mbsgd_core.results.cost import Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, RunProgress, View, furthest_behind
 from mbsgd_core.types import State, Trace
 
 # A lane keeps about so many numbers at most, since its trace crosses processes and lives in the web process.
 NUMBERS, RECORDS = 2_000_000, 200
-FIRST = 64  # updates, before their pace is known
+FIRST = 64  # updates of a piece at first: the pace of an earlier one may be another's
 PATH_BYTES = 16e6  # of the iterates that are kept of a lane that stops to be judged
 REPLAY_BYTES = 600_000  # of what was seen of it on the way
 
@@ -62,6 +62,13 @@ def report(experiment_json: str, lanes: Sequence[LaneProgress], view: View) -> d
     return report(experiment_of(experiment_json), lanes, view)
 
 
+def calibrate(experiment_json: str, lanes: Sequence[int]) -> list[Costs]:
+    """What an update of some lanes costs, measured where the table does not know it."""
+    from mbsgd_core.measures import cost_table
+
+    return cost_table.calibrate(experiment_of(experiment_json), lanes)
+
+
 def weigh(experiment_json: str, lane: int) -> tuple[int, ...]:
     """The bytes that a lane occupies, split."""
     from mbsgd_core.measures.cost import memory
@@ -78,12 +85,12 @@ def at_cursor(
     return at_cursor(experiment_of(experiment_json), indices, thetas, plane, updates)
 
 
-def suggestion(experiment_json: str) -> tuple[float, float]:
-    """(rate, noise) that suit the experiment's problem, see measures.suggestion."""
+def suggestion(experiment_json: str) -> tuple[float, float, tuple[float, ...]]:
+    """(rate, noise, rates of the lanes) that suit the experiment's problem, see measures.suggestion."""
     from mbsgd_core.measures.suggestion import suggestion
 
-    rate, noise = suggestion(experiment_of(experiment_json))
-    return rate, noise
+    rate, noise, rates = suggestion(experiment_of(experiment_json))
+    return rate, noise, rates
 
 
 @lru_cache(maxsize=16)
@@ -102,27 +109,25 @@ _UNDER_WAY = b""  # in place of a state, until it is packed
 def _start(state: State) -> LaneProgress:
     """A lane before its first update."""
     from mbsgd_core import engine
-    from mbsgd_core.measures import evaluation
+    from mbsgd_core.measures import cost_table, evaluation
 
     experiment, i = state.experiment, state.lane
     updates, lost = experiment.updates(i), int(state.diverged_at.max(initial=-1))
-    trace, evaluations, replay, newest, quickest = engine.snapshot(state), Evaluations.none(), Replay(), {}, np.inf
+    trace, evaluations, replay, newest = engine.snapshot(state), Evaluations.none(), Replay(), {}
     if evaluation.stops(experiment):
         seen = evaluation.judge(experiment, i, 0, state.theta[0].cpu().numpy())
         trace = trace._replace(theta=trace.theta[:1], loss=np.full((1, 1), seen.train_loss, dtype=trace.loss.dtype))
         evaluations = Evaluations(
             np.zeros(1, dtype=np.int64), np.array([seen.test_loss]), np.array([seen.test_accuracy])
         )
-        if trace.average is not None:
+        if trace.averages:
             trace = trace._replace(average=trace.average[:1], average_loss=trace.loss)
         newest = seen.shown
         replay = Replay((0,), (evaluation.moving(newest),)) if newest else replay
-    else:
-        quickest = pace.seconds_per_update(experiment, i)
     over = not updates or (evaluation.stops(experiment) and lost >= 0)
     return LaneProgress(
-        None if over else _UNDER_WAY, trace, np.zeros(1, dtype=np.int64), 0, updates, 0.0, 0.0, quickest, lost,
-        evaluations, replay, newest,
+        None if over else _UNDER_WAY, trace, np.zeros(1, dtype=np.int64), 0, updates, 0.0, lost, evaluations, replay,
+        newest, cost_table.known(experiment, i),
     )  # fmt: skip
 
 
@@ -140,7 +145,7 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
     experiment, lane = state.experiment, state.lane
     updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
     began = perf_counter()
-    end, n = began + seconds, min(FIRST, int(seconds / max(spell, 1e-9)))
+    end, n = began + seconds, min(FIRST, int(seconds / spell)) if spell else 1
     while True:
         before, begun = state.update, perf_counter()
         state, trace = engine.advance(state, max(1, n), every)
@@ -152,11 +157,10 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
             break
     trace = engine.join(traces)
     lost = state.diverged_at[state.diverged_at >= 0].min(initial=updates + 1)
-    sound = (state.diverged_at < 0).any()  # updates of runs that are lost cost nothing, and measure nothing
     return state, LaneProgress(
         None if state.over else _UNDER_WAY, trace, np.arange(len(trace.update)), state.update, updates,
-        perf_counter() - began, 0.0, spell if sound else np.inf, int(lost) if lost <= updates else -1,
-        Evaluations.none(), Replay(), {}, watch=state.watch,
+        perf_counter() - began, int(lost) if lost <= updates else -1, Evaluations.none(), Replay(), {},
+        watch=state.watch,
     )  # fmt: skip
 
 
@@ -168,7 +172,7 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     experiment, lane = state.experiment, state.lane
     updates, when = experiment.updates(lane), evaluation.grid(experiment, lane)
     sizes = experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count)
-    stride, began, spent, lost = _stride(experiment, len(when)), perf_counter(), 0.0, -1
+    stride, began, lost = _stride(experiment, len(when)), perf_counter(), -1
     rows: list[tuple[int, float, float]] = []  # update, rate, train loss
     means: list[float] = []  # train losses of the average ...
     accuracy = np.nan  # ... and its newest test accuracy
@@ -184,8 +188,7 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
         n = min(n, max(1, int(left / spell) if spell else 1))
         before, tick = state.update, perf_counter()
         state, trace = engine.advance(state, n, every=updates, evaluate=False)
-        took = perf_counter() - tick
-        spent, spell = spent + took, took / (state.update - before)
+        spell = (perf_counter() - tick) / (state.update - before)
         lost = int(state.diverged_at[0])
         if (state.update == when[k] or state.over) and lost < 0:
             theta = state.theta[0].cpu().numpy()
@@ -228,7 +231,7 @@ def _judged(state: State, seconds: float, spell: float) -> tuple[State, LaneProg
     replay = Replay(tuple(k for k, _ in frames), tuple(frame for _, frame in frames))
     return state, LaneProgress(
         None if lost >= 0 or state.over else _UNDER_WAY, trace, np.array([k for k, _ in kept], dtype=np.int64),
-        update, updates, perf_counter() - began, spent, np.inf, lost,
+        update, updates, perf_counter() - began, lost,
         Evaluations(np.arange(len(at)), *tests), replay, newest, watch=state.watch, average_accuracy=accuracy,
     )  # fmt: skip
 

@@ -2,21 +2,25 @@
 
 import numpy as np
 
-from mbsgd_core.types import Trace, ViewBudget
+from mbsgd_core.results.cost import NO_COSTS, Costs
+from mbsgd_core.types import TIMES, Trace, ViewBudget
 
 SHARE = 4  # 1 / SHARE of what is kept are the first records, all of them: there a path runs, later it jitters
 
 
-def cursor(view_budget: ViewBudget, trace: Trace, per_epoch: int, seconds_per_update: float) -> int:
+def cursor(view_budget: ViewBudget, trace: Trace, per_epoch: int, costs: Costs | None) -> int:
     """The record at the cursor.
 
     Args:
         trace: the lane's.
         per_epoch: updates an epoch.
-        seconds_per_update: as measured.
+        costs: of an update; by a clock that nobody knows no time passes.
     """
-    unit = {"updates": 1.0, "epochs": 1 / max(per_epoch, 1), "seconds": seconds_per_update, "samples": 1.0}
-    times = (trace.samples if view_budget.clock == "samples" else trace.update) * unit[view_budget.clock]
+    clock, unit = view_budget.clock, 1 / max(per_epoch, 1) if view_budget.clock == "epochs" else 1.0
+    if clock in TIMES:
+        cost = (costs or NO_COSTS).by(clock)
+        unit = cost.seconds if cost else 0.0
+    times = (trace.samples if clock == "samples" else trace.update) * unit
     return max(0, int(np.searchsorted(times, view_budget.time * (1 + 1e-9), side="right")) - 1)
 
 

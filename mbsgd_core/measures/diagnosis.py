@@ -10,6 +10,7 @@ from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import count, number, point, share
 from mbsgd_core.measures import evaluation, learning, stability
 from mbsgd_core.measures.ending import GROWTH, SHARE, Ending, ending
+from mbsgd_core.measures.growth import steepest_growth
 from mbsgd_core.measures.limits import Limits, limits_at, network_limits, rate_limits, start_of
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.results.run import Frame
@@ -80,6 +81,10 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
     if end.kind == "growing":
         why, remedy = _advice(about, about.rate)
         return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
+    grew = _grew_unseen(about)
+    if grew:
+        why, remedy = _advice(about, about.rate)
+        return Badge("unstable", f"{grew} {why}", remedy)
     if end.kind == "escaping":
         fell = f"The loss falls and does not slow down, from {number(end.first)} to {number(end.last)}"
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
@@ -152,9 +157,12 @@ def _slow(about: _Lane, end: Ending) -> Badge:
         wish = min(wish, about.limits.rate / 2)
     if wish >= GAIN * about.rate:
         return Badge("too slow", f"{why}.", _rate(about, wish))
-    if about.limits is not None and isinstance(rule, SGD) and not rule.momentum:
+    if about.limits is not None and isinstance(rule, SGD):
         why += f"; the rate cannot be much higher, since {number(about.limits.rate)} is the limit"
-        return Badge("too slow", f"{why}.", Remedy.of("momentum", MOMENTUM))
+        if not rule.momentum:
+            heavy = rate_limits(about.experiment.with_value(about.lane, "momentum", MOMENTUM), about.lane)
+            if heavy is None or about.rate < heavy.rate:  # where noise is the limit, momentum asks for less
+                return Badge("too slow", f"{why}.", Remedy.of("momentum", MOMENTUM))
     return Badge("too slow", f"{why}.")
 
 
@@ -175,10 +183,18 @@ def _by_the_limit(about: _Lane) -> str:
     if limits is None:
         return "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
     if math.isclose(rate, limits.rate):
-        return f"The rate {number(rate)} is the limit itself: the steepest direction neither shrinks nor grows."
+        still = "the mean squared error" if limits.noisy else "the steepest direction"
+        return f"The rate {number(rate)} is the limit itself: {still} neither shrinks nor grows."
+    if rate > limits.rate and limits.noisy is not None:
+        above = f"The rate {number(rate)} is above {number(limits.rate)}, the limit of its batches"
+        if not about.experiment.problem.quadratic:
+            return f"{above}: they do not let it come to rest at the minimum."
+        return f"{above}: over many runs the mean squared error grows, even where that of a single one does not."
     if rate > limits.rate:
-        formula = "the limit of its batches" if limits.noisy else limits.plain.formula
-        return f"The rate {number(rate)} is above {formula} = {number(limits.rate)}, yet nothing grows along this path."
+        above = f"The rate {number(rate)} is above {limits.plain.formula} = {number(limits.rate)}"
+        if _growth(about) == 0:
+            return f"{above}, but this path has no share in the steepest direction, and so nothing that would grow."
+        return f"{above}, yet the loss has not grown."
     if limits.noisy is not None:
         return f"The rate {number(rate)} is below {number(limits.noisy)}, the limit of its batches."
     return f"The rate {number(rate)} is below {limits.plain.formula} = {number(limits.plain.rate)}."
@@ -211,7 +227,7 @@ def _lost(about: _Lane, run: int, at: int) -> Badge:
 def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
     """Which rates grow here, and one to try."""
     experiment, rule, limits = about.experiment, about.experiment.lanes[about.lane].rule, about.limits
-    place = "the limit at the start and the minimum"
+    place = "the limit at the minimum" if limits and limits.exact else "the limit at the start and the minimum"
     if limits is None and experiment.problem.parameter_count > stability.PARAMETERS:
         limits, place = network_limits(experiment, about.lane), "the limit at the start"
     elif limits is not None and rate <= limits.rate:
@@ -221,25 +237,52 @@ def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
         known = "No limit of its rate is known." if isinstance(rule, SGD) else f"{_name(rule)} has no simple limit."
         return known, _rate(about, rate / 10)
     plain, noisy = limits.plain, limits.noisy
+    sampler = experiment.lanes[about.lane].sampler
     if rate <= limits.rate:
         below = f"The rate is below {number(limits.rate)}, {place}"
-        return f"{below}, but steeper places on the way, or small batches, ask for less.", _rate(about, rate / 10)
+        less = "but steeper places on the way, or small batches, ask for less"
+        if limits.exact and experiment.problem.quadratic:
+            less = "where the mean squared error stays bounded; a run of unlucky batches can still be lost"
+        return f"{below}, {less}.", _rate(about, rate / 10)
     half = _rate(about, limits.rate / 2)
-    if noisy is not None and rate <= plain.rate:
-        size = experiment.lanes[about.lane].sampler.size(experiment.problem.sample_count)
-        grow = f"With batches of {count(size)}, rates above {number(noisy)} grow here"
+    if noisy is not None and (rate <= plain.rate or noisy > plain.rate):
+        size = count(sampler.size(experiment.problem.sample_count))
+        repeated = "" if sampler.changes else ", the same in every epoch"
+        grow = f"With batches of {size}{repeated}, rates above {number(noisy)} grow here"
         return f"{grow}, although the limit without noise is {plain.formula} = {number(plain.rate)}.", half
     steepest = f"largest curvature {number(plain.curvature)}"
     return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}).", half
 
 
-def _limits_on_the_way(about: _Lane) -> Limits | None:
-    """The limits at the lowest record: a run that starts on gentle ground can meet a steeper place on its way down."""
-    trace = about.trace
-    if not _whole(trace):
+def _growth(about: _Lane) -> float | None:
+    """How the error of the path that is drawn grew along the steepest direction; None where that is not known."""
+    rule = about.experiment.lanes[about.lane].rule
+    if not _whole(about.trace) or not isinstance(rule, SGD):
         return None
+    return steepest_growth(about.experiment, about.trace.theta[0], rule.weight_decay)
+
+
+def _grew_unseen(about: _Lane) -> str:
+    """The sentence about an error that grows although the loss does not yet; "" where there is none.
+
+    Above the limit without noise; not of batches that repeat in one order, which may make up for each other.
+    """
+    limits, sampler = about.limits, about.experiment.lanes[about.lane].sampler
+    if limits is None or about.rate <= limits.plain.rate * (1 + 1e-9) or (sampler.draws and not sampler.changes):
+        return ""
+    grown = _growth(about)
+    if grown is None or grown <= 1:
+        return ""
+    return f"The loss has not grown yet, but along the steepest direction the error grew {number(grown)} times."
+
+
+def _limits_on_the_way(about: _Lane) -> Limits | None:
+    """The limits at the start and the lowest record: a run can meet a place that is steeper than the minimum."""
+    trace, start = about.trace, start_of(about.experiment)
+    if not _whole(trace):
+        return limits_at(about.experiment, about.lane, [start])
     run, at = np.unravel_index(np.nanargmin(trace.loss), trace.loss.shape)
-    return limits_at(about.experiment, about.lane, [tuple(trace.theta[run, at].tolist())])
+    return limits_at(about.experiment, about.lane, [start, tuple(trace.theta[run, at].tolist())])
 
 
 def _rate(about: _Lane, rate: float) -> Remedy:

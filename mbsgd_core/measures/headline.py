@@ -1,15 +1,20 @@
 """The headline (floor 4): in a sentence or two who is ahead by a clock, at what price, and why. Needs no torch."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from mbsgd_core.format import count, listed, number, plural, seconds, share
-from mbsgd_core.results.verdict import Headline, Row
+from mbsgd_core.results.verdict import Headline, Row, Spent
+from mbsgd_core.types import TIMES
 
 LEVEL = 1.3  # times the least cost: lanes that all stay below it are nearly level, as a person reads a race
 DEARER = 2  # times the lowest excess: a winner that ends higher than that has its price ...
 SEEN = 1e-3  # ... if the gap is so much of the way down, so that it can be seen
 MANY = 5  # times as many updates are worth a word
 ALL = ("", "it", "both", "all three", "all four", "all five", "all six")
+NAMES = {"pytorch_seconds": "seconds in PyTorch"}  # of clocks whose own name is no words
+UNKNOWN = "What an update takes is being measured: nobody is ahead by seconds yet."
+NO_LOOP = "torch.optim has no such rule: by PyTorch's clock nobody can be compared."
 METRICS = {"test_accuracy": "test accuracy", "test_loss": "test loss", "final_loss": "loss"}
 
 
@@ -28,6 +33,9 @@ def headline(clock: str, rows: Sequence[Row], order: Sequence[int], by: str | No
     if max(row.spent.updates for row in rows) == 0:
         return Headline("All lanes stand at the start.", None)
     order = [i for i in order if not rows[i].lost]
+    if by is None and any(math.isinf(rows[i].spent.by(clock)) for i in order):
+        known = not any(math.isinf(rows[i].spent.by("seconds")) for i in order)
+        return Headline(" ".join(filter(None, (NO_LOOP if known else UNKNOWN, lost))), None)
     said = _race(clock, rows, order) if by is None else _standing(rows, order, by)
     return Headline(" ".join(filter(None, (said.text, lost))), said.winner)
 
@@ -39,9 +47,29 @@ def amount(clock: str, value: float) -> str:
         >>> amount("epochs", 0.4375), amount("updates", 1), amount("samples", 1200), amount("seconds", 0.0123)
         ('0.438 epochs', '1 update', '1,200 samples', '12.3 ms')
     """
-    if clock == "seconds":
-        return seconds(value)
+    if clock in TIMES:
+        return "not measured" if math.isinf(value) else seconds(value)
     return f"{number(value)} {'epoch' if value == 1 else 'epochs'}" if clock == "epochs" else plural(value, clock[:-1])
+
+
+def cost_of(clock: str, spent: Spent) -> str:
+    """What was spent by a clock, a time with its half width.
+
+    Example:
+        >>> spent = Spent(1, 32, 1.0, 2e-6, 3e-7)
+        >>> cost_of("updates", spent), cost_of("seconds", spent), cost_of("pytorch_seconds", spent)
+        ('1 update', '2 µs ± 0.3 µs', 'not measured')
+    """
+    text = amount(clock, spent.by(clock))
+    off = spent.time(clock).uncertainty if clock in TIMES else 0.0
+    return f"{text} ± {seconds(off)}" if off else text
+
+
+def level_with(clock: str, spent: Spent, other: Spent) -> bool:
+    """Whether two costs are the same: written alike; of times, their intervals overlap."""
+    if clock in TIMES and math.isfinite(spent.by(clock) + other.by(clock)):
+        return spent.time(clock).meets(other.time(clock))
+    return amount(clock, spent.by(clock)) == amount(clock, other.by(clock))
 
 
 def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
@@ -50,11 +78,13 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
     if not cost:
         return _nobody(rows, order)
     arrived = sorted(cost, key=lambda i: (cost[i], order.index(i)))
-    best, tied = arrived[0], [i for i in arrived if amount(clock, cost[i]) == amount(clock, cost[arrived[0]])]
-    spent, missing = amount(clock, cost[best]), [rows[i].label for i in order if i not in cost]
+    best = arrived[0]
+    tied = [i for i in arrived if level_with(clock, _target(rows[i]), _target(rows[best]))]
+    spent, missing = cost_of(clock, _target(rows[best])), [rows[i].label for i in order if i not in cost]
+    name = NAMES.get(clock, clock)
     level = _level(clock, rows, order)
     if level and len(order) > 1:
-        return Headline(f"By {clock} {level}.{_contrast(clock, rows, order, [])}", None)
+        return Headline(f"By {name} {level}.{_contrast(clock, rows, order, [])}", None)
     if len(rows) == 1:
         text = f"{rows[best].label} reaches the target after {spent}"
     elif len(arrived) == 1:
@@ -62,11 +92,16 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
         text = f"Only {rows[best].label} {reaches} ({spent})"
     elif len(tied) > 1:
         others = [f", {rows[i].label} after {amount(clock, cost[i])}" for i in arrived if i not in tied][:1]
-        text = f"By {clock} {listed([rows[i].label for i in tied])} tie: {spent} to the target{''.join(others)}"
+        labels, last = listed([rows[i].label for i in tied]), cost_of(clock, _target(rows[tied[-1]]))
+        if clock in TIMES:
+            text = f"By {name} {labels} are too close to call: {spent} and {last} to the target{''.join(others)}"
+        else:
+            text = f"By {name} {labels} tie: {spent} to the target{''.join(others)}"
     else:
         second = arrived[1]
-        against = amount(clock, cost[second]) if clock == "seconds" else amount(clock, cost[second]).split()[0]
-        text = f"By {clock} {rows[best].label} is first to the target ({spent}; {rows[second].label} {against})"
+        against = cost_of(clock, _target(rows[second]))
+        against = against if clock in TIMES else against.split()[0]
+        text = f"By {name} {rows[best].label} is first to the target ({spent}; {rows[second].label} {against})"
     if len(tied) == 1:
         text += _price(rows, order, best)
     if missing and len(arrived) > 1:
@@ -75,10 +110,16 @@ def _race(clock: str, rows: Sequence[Row], order: Sequence[int]) -> Headline:
     return Headline(f"{text}.{_contrast(clock, rows, order, tied)}", best if len(tied) == 1 else None)
 
 
+def _target(row: Row) -> Spent:
+    """What a lane that arrives has spent then."""
+    assert row.to_target is not None
+    return row.to_target
+
+
 def _level(clock: str, rows: Sequence[Row], order: Sequence[int]) -> str:
-    """What is said where all sound lanes cost the same, or nearly; "" elsewhere."""
+    """What is said where all sound lanes cost the same, or nearly; "" elsewhere, and of times with half widths."""
     costs = sorted(found.by(clock) for i in order if (found := rows[i].to_target) is not None)
-    if len(costs) < max(2, len(order)) or costs[-1] > LEVEL * costs[0]:
+    if clock in TIMES or len(costs) < max(2, len(order)) or costs[-1] > LEVEL * costs[0]:
         return ""
     low, high = amount(clock, costs[0]), amount(clock, costs[-1])
     if low == high:
@@ -123,16 +164,16 @@ def _why(clock: str, rows: Sequence[Row], order: Sequence[int]) -> str:
     """Why two clocks differ: how many updates an epoch has, or how long they take."""
 
     def pace(i: int) -> float:
-        return rows[i].spent.seconds / max(rows[i].spent.updates, 1)
+        return rows[i].spent.by(clock) / max(rows[i].spent.updates, 1)
 
     def epoch(i: int) -> float:
         return rows[i].updates_per_epoch
 
-    of: Callable[[int], float] = pace if clock == "seconds" else epoch
+    of: Callable[[int], float] = pace if clock in TIMES else epoch
     low, high = min(order, key=of), max(order, key=of)
     if of(high) < MANY / 2 * of(low):
         return ""
-    if clock == "seconds":
+    if clock in TIMES:
         return f": an update takes {rows[high].label} {seconds(pace(high))}, {rows[low].label} {seconds(pace(low))}"
     many, few = plural(epoch(high), "update"), count(epoch(low))
     return f": an epoch is {many} for {rows[high].label}, {few} for {rows[low].label}"

@@ -18,6 +18,7 @@ from mbsgd_core.measures.truth import Truth
 from mbsgd_core.memory_cache import derived_cache
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.problems.models.base import DataProblem
+from mbsgd_core.results.cost import NO_COSTS, Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress
 from mbsgd_core.results.verdict import Diagnosis, Row
 from mbsgd_core.types import ViewBudget
@@ -38,7 +39,6 @@ def lane_report(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], Row]:
     """A lane's header values, its arrays, and its row of the verdict."""
     method, samples, trace = experiment.lanes[i], experiment.problem.sample_count, lane.trace
-    seconds = lane.seconds_per_update
     found = _stopped(experiment, lane, diagnose(experiment, i, trace, known.value, lane.newest))
     runs = trace.loss.shape[0]
     curves = trace.loss[0][:, None]
@@ -46,7 +46,7 @@ def lane_report(
         curves = np.column_stack([drawn.project(trace.theta[0]), curves])
     kept, close = np.arange(len(curves)), np.arange(len(curves))
     if view_budget is not None:
-        here = cursor(view_budget, trace, experiment.updates_per_epoch(i), seconds)
+        here = cursor(view_budget, trace, experiment.updates_per_epoch(i), lane.costs)
         close = np.unique([here, min(here, last_sound(curves))])
         kept = np.union1d(outline(curves, view_budget.most), close)
     arrays = {
@@ -74,12 +74,12 @@ def lane_report(
         seen = _evaluations(experiment, lane, kept)
         arrays |= {"seen": seen.at, "test_loss": seen.test_loss, "test_accuracy": seen.test_accuracy}
     tested: dict[str, Any] = {name: arrays[name][-1] for name in ("test_loss", "test_accuracy") if name in arrays}
-    if trace.average_loss is not None:
+    if trace.averages:
         arrays["average_loss"] = trace.average_loss[0, kept]
     tested["average_test_accuracy"] = _average_accuracy(experiment, lane)
     spoilt = start_noise(experiment, i)
     tested |= scores(experiment, lane.path.theta[0, -1], lane.newest)._asdict()
-    row = verdict.row(experiment, i, trace, seconds, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
+    row = verdict.row(experiment, i, trace, lane.costs, found, goal=goal, lowest=known.value, noise=spoilt, **tested)
     sizes = method.sampler.sizes(samples)
     header = {
         "label": method.label,
@@ -87,7 +87,7 @@ def lane_report(
         "sizes": sizes if len(sizes) <= SIZES else [sizes[0], sizes[-1]],
         "updates": lane.watch.stopped_at if lane.watch.stopped_at >= 0 else experiment.updates(i),
         "updates_per_epoch": len(sizes),
-        "seconds_per_update": seconds,
+        **_cost_header(lane.costs),
         "records": len(kept),
         # The records of the gradients; all if None.
         "looked_at": None if view_budget is None else np.searchsorted(kept, close).tolist(),
@@ -105,7 +105,7 @@ def lane_report(
 def _average_accuracy(experiment: Experiment, lane: LaneProgress) -> float:
     """The share of the held-out rows that the average of run 0 gets right at the newest record; NaN where unknown."""
     average = lane.trace.average
-    if average is None or not average.shape[1] or evaluation.stops(experiment):
+    if not average.size or evaluation.stops(experiment):
         return lane.average_accuracy
     seen = evaluation.evaluations(experiment, average[0, -1:], [0]).test_accuracy
     return float(seen[0]) if len(seen) else np.nan
@@ -125,6 +125,17 @@ def _stopped(experiment: Experiment, lane: LaneProgress, found: Diagnosis) -> Di
         f"{plural(budget.patience, 'epoch')}{best}."
     )
     return found._replace(badge=badge._replace(why=f"{why} {badge.why}"))
+
+
+def _cost_header(costs: Costs | None) -> dict[str, float | None]:
+    """What an update costs by both clocks of time, and the half widths; None where that is not known."""
+    here, loop = costs or NO_COSTS
+    return {
+        "seconds_per_update": here and here.seconds,
+        "seconds_uncertainty": here and here.uncertainty,
+        "pytorch_seconds_per_update": loop and loop.seconds,
+        "pytorch_uncertainty": loop and loop.uncertainty,
+    }
 
 
 def _evaluations(experiment: Experiment, lane: LaneProgress, records: np.ndarray) -> Evaluations:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import evaluation, verdict
+from mbsgd_core.measures.cost_work import timing
 from mbsgd_core.measures.diagnosis import bottomless
 from mbsgd_core.measures.lane_report import lane_report
 from mbsgd_core.measures.limits import start_of
@@ -38,9 +39,9 @@ def report(
 
     Returns:
         {"key", "problem", "data", "scene", "panels", "shown", "lanes", "target", "headline", "ranking", "columns",
-        "best", "finished", "thinned", "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene" are strict
-        JSON values. Pass "plane" on to `at_cursor`; "thinned" is the view budget that left something out, None where
-        all is there.
+        "best", "finished", "thinned", "timing", "plane", "arrays"}; all but "plane", "arrays", "thinned" and "scene"
+        are strict JSON values. Pass "plane" on to `at_cursor`; "thinned" is the view budget that left something out,
+        None where all is there.
     """
     view_budget, offered = view.view_budget, panels(experiment)
     chosen = tuple(name for name in view.panels if name in offered) or first_panels(experiment)
@@ -86,6 +87,7 @@ def report(
         "best": dict(said.best),
         "finished": finished,
         "thinned": view_budget,
+        "timing": timing(experiment),
         "plane": drawn,
         "arrays": arrays | points,
     }

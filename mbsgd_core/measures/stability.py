@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mbsgd_core.measures import moments
+from mbsgd_core.measures.curvatures import Curvatures, DenseCurvatures
 from mbsgd_core.measures.noise import shrink
 from mbsgd_core.problems.base import FiniteSum
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.rules.sgd import SGD
 
+PLAIN = SGD()
 PARAMETERS = 64  # a Hessian is computed up to here
 SQUARE_PARAMETERS, SQUARE_WORK = 12, 4_000_000  # and the mean-square limit up to here
 
@@ -89,44 +92,20 @@ def rate_limit(curvature: float | None, rule: Rule) -> Limit | None:
     return Limit(2 * (1 + momentum) / steep, "2(1 + β)/L", steep)
 
 
-class Spread(NamedTuple):
-    """How the curvature differs between samples, in the axes of the mean curvature."""
-
-    eigenvalues: np.ndarray  # (P,) of the mean Hessian H
-    second_moment: np.ndarray  # (P*P, P*P): the mean over samples of H_i (x) H_i
-    samples: int
-
-
-def curvature_spread(problem: FiniteSum, theta: np.ndarray) -> Spread | None:
-    """What `mean_square_limit` needs, once for all batch sizes; None if too large or not a bowl."""
-    parameters = problem.parameters
-    if parameters > SQUARE_PARAMETERS or problem.samples * parameters**2 > SQUARE_WORK:
+def curvature_spread(problem: FiniteSum, theta: np.ndarray) -> DenseCurvatures | None:
+    """How the curvature differs from sample to sample at theta (P,); None if too large or not a bowl."""
+    if problem.parameters > SQUARE_PARAMETERS or problem.samples * problem.parameters**2 > SQUARE_WORK:
         return None
     each = sample_hessians(problem, theta)
-    if not np.isfinite(each).all():
-        return None
-    values, axes = np.linalg.eigh(each.mean(0))
-    if values[0] < -1e-9 * abs(values[-1]) or values[-1] <= 0:
-        return None
-    turned = axes.T @ each @ axes
-    moment = np.einsum("nij,nkl->ikjl", turned, turned, optimize=True) / len(each)
-    return Spread(values, moment.reshape(parameters**2, parameters**2), len(each))
+    found = DenseCurvatures(each) if np.isfinite(each).all() else None
+    return found if found is not None and found.values.min(initial=math.inf) > 0 else None
 
 
-def mean_square_limit(spread: Spread, batch_size: int, replacement: bool) -> float:
-    """The largest rate at which the mean squared error of plain mini-batch descent does not grow.
+def mean_square_limit(found: Curvatures, batch_size: int, replacement: bool, rule: SGD = PLAIN) -> float:
+    """The largest rate at which the mean squared error does not grow with fresh batches of this size.
 
-    With H_B the curvature of a fresh batch, E[(I - rate H_B) M (I - rate H_B)] must not enlarge any M:
-    rate (H (x) H + c Cov(H_i)) <= H (x) I + I (x) H, with c = 1/b or 1/b (m - b)/(m - 1). For b = m it is 2/L.
-    Exact on quadratics with fresh batches; elsewhere it holds near theta.
-
-    Reference: Ma, Bassily, Belkin 2018; Wu, Ma, E 2018.
+    Exact on quadratics, near theta elsewhere. For b = m it is `rate_limit`. Reference: see `moments`.
     """
-    factor = shrink(spread.samples, batch_size, replacement)
-    mean = np.diag(np.kron(spread.eigenvalues, spread.eigenvalues))
-    second = mean + factor * (spread.second_moment - mean)
-    sums = np.add.outer(spread.eigenvalues, spread.eigenvalues).ravel()
-    curved = sums > 1e-12 * sums.max()  # flat directions do not move
-    scale = 1 / np.sqrt(sums[curved])
-    growth = np.linalg.eigvalsh(scale[:, None] * second[np.ix_(curved, curved)] * scale)[-1]
-    return float(1 / growth) if growth > 0 else math.inf
+    plain = rate_limit(float(found.values[-1]), rule)
+    assert plain is not None, "a bowl has a limit"
+    return moments.fresh_limit(found, [shrink(found.samples, batch_size, replacement)], rule, plain.rate)

@@ -6,9 +6,10 @@ import numpy as np
 
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.format import NONE, count, number, percent, seconds, steady
-from mbsgd_core.measures.headline import headline
+from mbsgd_core.measures.headline import NAMES, cost_of, headline, level_with
+from mbsgd_core.results.cost import Costs
 from mbsgd_core.results.verdict import Column, Diagnosis, Passages, Row, Spent, Target, Verdict
-from mbsgd_core.types import CLOCKS, Trace
+from mbsgd_core.types import CLOCKS, TIMES, Trace
 
 SHARE = 0.01  # of the start's excess that the target leaves
 INF = float("inf")
@@ -28,7 +29,7 @@ def row(
     experiment: Experiment,
     lane: int,
     trace: Trace,
-    seconds_per_update: float,
+    costs: Costs | None,
     diagnosis: Diagnosis,
     *,
     goal: float | None = None,
@@ -45,7 +46,7 @@ def row(
 
     Args:
         experiment, lane: whose trace it is; theta is not looked at.
-        seconds_per_update: of this lane.
+        costs: of an update of this lane; None: not measured yet.
         diagnosis: as measures.diagnosis made it of this trace.
         goal: the loss to be reached, where there is one.
         lowest: the least value of the objective, where known.
@@ -57,7 +58,7 @@ def row(
 
     def spent(record: int) -> Spent:
         updates = int(trace.update[record])
-        return Spent(updates, int(trace.samples[record]), updates / each, updates * seconds_per_update)
+        return Spent.of(updates, int(trace.samples[record]), updates / each, costs)
 
     sound = np.isfinite(trace.loss).all(1)
     if trace.loss.shape[0] == 1 and diagnosis.diverged_at is not None:
@@ -67,7 +68,7 @@ def row(
     if sound.any():
         mean = trace.loss[sound].mean(0)
         final, best = float(mean[-1]), float(trace.loss[sound].min(1).mean())
-        average = None if trace.average_loss is None else float(trace.average_loss[sound, -1].mean())
+        average = float(trace.average_loss[sound, -1].mean()) if trace.averages else None
         if lowest is not None:
             floor = float(mean[2 * trace.update >= trace.update[-1]].mean()) - lowest
         if goal is not None:
@@ -126,7 +127,7 @@ def verdict(rows: Sequence[Row], goal: Target | None = None) -> Verdict:
     columns = [column for column in _COLUMNS if any(_value(row, column.key) is not None for row in rows)]
     if aimed:
         columns += [
-            Column(f"{clock}_{key}", f"{label}, {clock}", f"{title}: {goal.text if goal else ''}")
+            Column(f"{clock}_{key}", f"{label}, {NAMES.get(clock, clock)}", f"{title}: {goal.text if goal else ''}")
             for clock in CLOCKS
             for key, label, title in _PASSAGES
         ]
@@ -154,10 +155,18 @@ def ranking(clock: str, rows: Sequence[Row], aimed: bool = True) -> list[int]:
             return (1, -(INF if row.diagnosis.diverged_at is None else row.diagnosis.diverged_at))
         final = INF if row.final_loss is None else row.final_loss
         if aimed:
-            return (0, row.to_target.by(clock) if row.to_target else INF, final)
+            return (0, _rank(clock, row, rows), final)
         return (0, *(value if value is not None else INF for value in (_ranked(row, name) for name in measure)))
 
     return sorted(range(len(rows)), key=key)
+
+
+def _rank(clock: str, row: Row, rows: Sequence[Row]) -> float:
+    """What the target cost by a clock; of times that are too close to call, the least of them."""
+    if row.to_target is None:
+        return INF
+    others = [other.to_target for other in rows if clock in TIMES and other.to_target and not other.lost]
+    return min(spent.by(clock) for spent in [row.to_target, *others] if level_with(clock, spent, row.to_target))
 
 
 def judged_by(rows: Sequence[Row]) -> list[str]:
@@ -177,7 +186,10 @@ _COLUMNS = (
     Column("updates", "updates", "Updates made"),
     Column("samples", "samples", "Gradients of single samples computed"),
     Column("epochs", "epochs", "Passes over the data"),
-    Column("seconds", "seconds", "Computing time of these updates"),
+    Column("seconds", "seconds", "Of these updates in this engine: their number times the calibrated cost of one"),
+    Column(
+        "pytorch_seconds", "PyTorch seconds", "The same of a plain PyTorch loop: nn.Module, torch.optim, one thread"
+    ),
     Column("final_loss", "final loss", "Full objective at the end"),
     Column("best_loss", "best loss", "Lowest full objective on the way"),
     Column("excess", "excess", "Final loss above the optimum"),
@@ -201,7 +213,7 @@ _WHY = Column("why", "why", "The reason, measured")
 
 def _value(row: Row, key: str) -> float | None:
     if key in CLOCKS:
-        return row.spent.by(key)
+        return None if row.spent.by(key) == INF else row.spent.by(key)
     for end, found in (("_to_target", row.passages.first), ("_stays", row.passages.stays)):
         if key.endswith(end):
             return found.by(key.removesuffix(end)) if found else None
@@ -211,7 +223,8 @@ def _value(row: Row, key: str) -> float | None:
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
     "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
-    "test_accuracy": percent, "train_accuracy": percent, "average_test_accuracy": percent, "r2": number,
+    "pytorch_seconds": seconds, "test_accuracy": percent, "train_accuracy": percent, "average_test_accuracy": percent,
+    "r2": number,
 }  # fmt: skip
 
 
@@ -225,12 +238,18 @@ def _cell(row: Row, key: str) -> str:
     if key in _WORDS:
         return _WORDS[key](row)
     value, passages = _value(row, key), row.passages
-    for end, made, missed in (("_to_target", passages.reached, "not reached"), ("_stays", passages.stayed, "never")):
+    if key in TIMES and value is not None:
+        return cost_of(key, row.spent)
+    for end, spent, made, missed in (
+        ("_to_target", passages.first, passages.reached, "not reached"),
+        ("_stays", passages.stays, passages.stayed, "never"),
+    ):
         if key.endswith(end):
             several = f"{count(made)} of {count(passages.runs)} runs" if made < passages.runs else ""
-            if row.lost or value is None:
+            if row.lost or spent is None:
                 return NONE if row.lost else missed if passages.runs == 1 else several
-            said = _WRITTEN[key.removesuffix(end)](value)
+            clock = key.removesuffix(end)
+            said = cost_of(clock, spent) if clock in TIMES else _WRITTEN[clock](value)
             return f"{said} ({several})" if several else said
     return _WRITTEN.get(key, steady)(value)
 
@@ -247,7 +266,9 @@ def _best(rows: Sequence[Row], key: str) -> int | None:
     if len(found) < 2:
         return None
     first, second = sorted(found, key=lambda i: found[i])[:2]
-    return None if _cell(rows[first], key) == _cell(rows[second], key) else first
+    clock, one, other = key.removesuffix("_to_target"), rows[first].to_target, rows[second].to_target
+    alike = _cell(rows[first], key) == _cell(rows[second], key)
+    return None if alike or (clock in TIMES and one and other and level_with(clock, one, other)) else first
 
 
 def _known(value: float | None) -> float | None:

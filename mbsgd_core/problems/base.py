@@ -1,7 +1,7 @@
 """What a problem is (floor 1): settings (Problem), and the sum of functions they stand for (FiniteSum)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,6 +29,13 @@ class Solution(NamedTuple):
 
     minimizers: np.ndarray  # (K, P) float64; K = 0 where the value is known and no point that has it
     value: float
+
+
+class Plain(NamedTuple):
+    """A problem as everyone writes it in PyTorch, for a loop of loss, backward and an optimizer's step."""
+
+    module: "torch.nn.Module"
+    loss: "Callable[[Tensor | None], Tensor]"  # the mean over the samples at these indices (B,); None: over all
 
 
 class FiniteSum(ABC):
@@ -97,6 +104,17 @@ class FiniteSum(ABC):
         """How many samples of a batch are on their way at once, the rest waits; None: all of them, always."""
         return None
 
+    def plain(self) -> Plain:
+        """The problem as a module of its own; by default theta is its one parameter and the definition its loss."""
+        import torch
+
+        module = torch.nn.Module()
+        theta = module.theta = torch.nn.Parameter(self.start().clone())
+        everyone = torch.arange(self.samples, device=theta.device)
+        return Plain(
+            module, lambda chosen: self.losses(theta[None], (everyone if chosen is None else chosen)[None]).mean()
+        )
+
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The tensors that theta lays end to end: weights (out, ...), whose rows are filters, and biases (out,)."""
@@ -128,6 +146,7 @@ class Problem(NamedItem):
     summary: ClassVar[str]  # one sentence: what it teaches
     reference: ClassVar[str] = ""
     planar: ClassVar[bool] = True  # whether some of its settings leave two parameters, so that all of f can be drawn
+    quadratic: ClassVar[bool] = False  # True: the curvature is the same everywhere
     compiled: ClassVar[bool] = False  # True: mbsgd_core.kernels has a compiled form for it, as long as it is small
 
     @property
@@ -169,6 +188,13 @@ class Problem(NamedItem):
         if self.optimal_value is None:
             return None
         return Solution(np.array(self.minimizers, dtype=float).reshape(-1, self.parameter_count), self.optimal_value)
+
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """x (m, P), w (m,), D (P,): samples bend as w_i x_i x_i^T + diag(D) at the minimizer of f + decay/2 |theta|^2.
+
+        None where they bend otherwise, and where there is no such minimizer.
+        """
+        return None
 
     @property
     def axis_labels(self) -> tuple[str, ...]:

@@ -165,7 +165,10 @@ class LaneHeader(TypedDict):
     sizes: Sequence[int]
     updates: int
     updates_per_epoch: int
-    seconds_per_update: float
+    seconds_per_update: float | None
+    seconds_uncertainty: float | None
+    pytorch_seconds_per_update: float | None
+    pytorch_uncertainty: float | None
     records: int
     looked_at: Sequence[int] | None
     runs: int
@@ -209,6 +212,7 @@ class RunHeader(TypedDict):
     ranking: Mapping[Clock, Sequence[int]]
     columns: Sequence[Column]
     best: Mapping[str, int | None]
+    timing: Mapping[str, str]
     kept: Sequence[str]
     arrays: Sequence[PackedArray]
 

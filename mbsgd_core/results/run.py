@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mbsgd_core.results.cost import Costs
 from mbsgd_core.types import Trace, ViewBudget, Watch
 
 Frame = dict[str, np.ndarray]  # what a model has learned after some updates, by the name of what shows it
@@ -59,12 +60,11 @@ class LaneProgress(NamedTuple):
     update: int  # updates made since the start
     updates: int  # ... and planned
     spent: float  # seconds of work, all in; of a piece: its own
-    trained: float  # ... of training alone: without records, objective and pictures; 0 where `quickest` is known
-    quickest: float  # the least seconds that an update took, measured apart too; inf: not measured so
     diverged_at: int  # the first bad update, the earliest of all runs; -1: it is sound
     evaluations: Evaluations  # made on the way, where they cannot be made afterwards
     replay: Replay
     newest: Frame  # what it has learned so far; {}: nothing to show
+    costs: Costs | None = None  # of an update, from the table; None: not measured yet
     memory: tuple[int, ...] | None = None  # bytes: data, helpers, parameters, gradient, optimizer, activations
     watch: Watch = Watch()  # of a lane with patience
     average_accuracy: float = np.nan  # of the average on the test rows, at the newest record; NaN: look for yourself
@@ -76,13 +76,11 @@ class LaneProgress(NamedTuple):
             trace=Trace.joined([self.trace, piece.trace]),
             kept=np.concatenate([self.kept, piece.kept + records]),
             spent=self.spent + piece.spent,
-            trained=self.trained + piece.trained,
-            # Training with its records takes longer than training: if it did not, somebody disturbed the measurement.
-            quickest=min(self.quickest, piece.quickest),
             diverged_at=self.diverged_at if self.diverged_at >= 0 else piece.diverged_at,
             evaluations=self.evaluations.grown(piece.evaluations, records),
             replay=self.replay.grown(piece.replay, records),
             newest=piece.newest or self.newest,
+            costs=self.costs,
             memory=self.memory,
             average_accuracy=self.average_accuracy if np.isnan(piece.average_accuracy) else piece.average_accuracy,
         )
@@ -98,14 +96,9 @@ class LaneProgress(NamedTuple):
         return self.update / self.updates if self.updates else 1.0
 
     @property
-    def seconds_per_update(self) -> float:
-        """Of training alone; 0 before it is measured."""
-        return self.quickest if np.isfinite(self.quickest) else self.trained / max(self.update, 1)
-
-    @property
     def pace(self) -> float:
-        """Seconds an update, all in, on average; before the first one a guess, 0 if there is none."""
-        return self.spent / self.update if self.update else self.seconds_per_update
+        """Seconds of wall time an update, records and all, on average; 0 before the first one."""
+        return self.spent / self.update if self.update else 0.0
 
     @property
     def left(self) -> float:
@@ -118,7 +111,7 @@ class LaneProgress(NamedTuple):
         trace, kept = self.trace, self.kept
         if len(kept) == len(trace.update):
             return trace
-        thin = trace._replace(theta=trace.loss, average=None).at(kept)
+        thin = trace._replace(theta=trace.loss, average=trace.average_loss).at(kept)  # theta is thin already
         return thin._replace(theta=trace.theta, average=trace.average)
 
 

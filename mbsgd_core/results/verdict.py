@@ -1,9 +1,11 @@
 """The verdict's values (floor 0): how each lane ended, who got where at what cost, who is ahead by which clock."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from mbsgd_core.format import setting
+from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.types import Clock
 
 BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "unfinished"]
@@ -55,16 +57,33 @@ class Diagnosis(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What some updates cost, by each clock."""
+    """What some updates cost, by each clock; times are None where they are not known."""
 
     updates: int
     samples: int
     epochs: float
-    seconds: float
+    seconds: float | None
+    seconds_uncertainty: float = 0.0  # half width
+    pytorch_seconds: float | None = None
+    pytorch_uncertainty: float = 0.0
+
+    @classmethod
+    def of(cls, updates: int, samples: int, epochs: float, costs: Costs | None) -> "Spent":
+        """With the times that follow from what an update costs."""
+        here, loop = (cost and cost.times(updates) for cost in costs or (None, None))
+        return cls(
+            updates, samples, epochs, here and here.seconds, here.uncertainty if here else 0.0,
+            loop and loop.seconds, loop.uncertainty if loop else 0.0,
+        )  # fmt: skip
 
     def by(self, clock: str) -> float:
-        """By one of CLOCKS."""
-        return float(getattr(self, clock))
+        """By one of CLOCKS; infinite where that is not known."""
+        value = getattr(self, clock)
+        return math.inf if value is None else float(value)
+
+    def time(self, clock: str) -> Cost:
+        """By one of TIMES, with its half width."""
+        return Cost(self.by(clock), self.seconds_uncertainty if clock == "seconds" else self.pytorch_uncertainty)
 
 
 class Passages(NamedTuple):

@@ -83,10 +83,10 @@ def apply(experiment: Experiment, edit: dict[str, Any]) -> Experiment:
 
 
 def suggested(experiment: Experiment, runner: Runner, owner: str) -> Experiment:
-    """The experiment with a rate in every lane, and on a surface a noise, that suit its problem."""
-    rate, noise = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
+    """The experiment with a rate in every lane that suits its batches, and on a surface a noise that suits it."""
+    _, noise, rates = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
     key = next(name for name, (part, _) in declared().items() if part == "schedule")
-    changed = experiment.with_values((i, key, rate) for i in range(len(experiment.lanes)))
+    changed = experiment.with_values((i, key, rate) for i, rate in enumerate(rates))
     if not isinstance(experiment.problem, Surface):
         return changed
     draft = changed.model_dump(mode="json")

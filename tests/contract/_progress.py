@@ -9,10 +9,12 @@ from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.jobs import tasks
 from mbsgd_core.measures.report import report
+from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, View
 from mbsgd_core.types import Trace, ViewBudget
 
 SECONDS = 1e-5  # an update
+COSTS = Costs(Cost(SECONDS, SECONDS / 10), Cost(30 * SECONDS, SECONDS))
 
 
 def traced(e: Experiment) -> list[Trace]:
@@ -30,7 +32,7 @@ def progress(e: Experiment, traces: Sequence[Trace]) -> list[LaneProgress]:
         nothing = Evaluations.none(), Replay(), {}
         state = None if made >= updates else b"state"
         kept = np.arange(len(trace.update))
-        found.append(LaneProgress(state, trace, kept, made, updates, made * SECONDS, 0.0, SECONDS, at, *nothing))
+        found.append(LaneProgress(state, trace, kept, made, updates, made * SECONDS, at, *nothing, COSTS))
     return found
 
 

@@ -9,6 +9,7 @@ from mbsgd_core.measures import verdict
 from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.lane_report import start_noise
 from mbsgd_core.measures.truth import truth
+from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.results.verdict import Badge, Diagnosis, Passages, Remedy, Row, Spent, Target
 from mbsgd_core.types import CLOCKS, Trace
 
@@ -24,7 +25,8 @@ def lost(at=3, rate=0.5, limit=0.25, attempt=0.12):
 def lane(label, cost=None, final=0.05, each=1, badge=SETTLED, **more):
     """A row whose cost by every clock is `cost`, or (updates, samples, epochs, seconds)."""
     costs = cost if isinstance(cost, tuple) else (cost,) * 4
-    spent = Spent(100, 3200, 12.0, 1e-3)
+    costs = cost and (*costs, 0.0, 30 * costs[0])
+    spent = Spent(100, 3200, 12.0, 1e-3, 0.0, 3.0)
     known = {"start_loss": 10.0, "best_loss": final, "excess": final} | more
     if badge.badge.name in ("diverged", "escaping"):
         final, known = None, known | {"best_loss": None, "excess": None}
@@ -182,7 +184,7 @@ def test_the_order_is_by_cost_then_by_loss_then_by_who_lasted_longest():
 
 def test_the_clock_decides():
     assert {clock: verdict.ranking(clock, BOWL)[0] for clock in CLOCKS} == {
-        "updates": 0, "samples": 1, "epochs": 1, "seconds": 1}  # fmt: skip
+        "updates": 0, "samples": 1, "epochs": 1, "seconds": 1, "pytorch_seconds": 0}  # fmt: skip
 
 
 def test_cells_are_words_and_the_best_is_one_lane():
@@ -220,7 +222,9 @@ def test_the_rows_by_a_loop():
     noise = []
     for i, trace in enumerate(traces):
         found = diagnose(e, i, trace, known)
-        row = verdict.row(e, i, trace, 1e-5, found, goal=goal.loss, lowest=known, noise=start_noise(e, i))
+        row = verdict.row(
+            e, i, trace, Costs(Cost(1e-5, 1e-6), None), found, goal=goal.loss, lowest=known, noise=start_noise(e, i)
+        )
         firsts, stays = [], []  # of each run
         for losses in trace.loss:
             below = [k for k, loss in enumerate(losses) if loss <= goal.loss]
@@ -263,7 +267,7 @@ def test_diverged_runs_are_left_out_of_the_means():
     trace = Trace(counts, counts, np.ones(3), np.zeros((2, 3, 2)), loss)
     e = three({"name": "quadratic"}, (0.1, 0.1, 0.1), 4, 1, runs=2)
     found = diagnose(e, 0, trace)
-    row = verdict.row(e, 0, trace, 1.0, found, goal=1.5, lowest=0.0)
+    row = verdict.row(e, 0, trace, None, found, goal=1.5, lowest=0.0)
     assert (row.final_loss, row.best_loss, row.to_target.updates, found.diverged_at) == (1, 1, 2, 2)
     assert (row.passages.reached, row.passages.runs) == (1, 2)  # half of the runs: the lost one never came
     cells = verdict.verdict([row], Target(1.5, "")).cells[0]
@@ -275,7 +279,7 @@ def test_a_lane_that_diverged_has_spent_what_it_took():
     e = three({"name": "quadratic"}, (0.1, 3.0, 0.1), 4, 1)
     trace = engine.run(e, 1)[1]
     found = diagnose(e, 1, trace)
-    row = verdict.row(e, 1, trace, 1.0, found, goal=0.0)
+    row = verdict.row(e, 1, trace, None, found, goal=0.0)
     assert row.final_loss is None and row.lost and 0 < row.spent.updates == found.diverged_at < trace.update[-1]
 
 

@@ -8,6 +8,7 @@ import pytest
 from mbsgd_core.jobs import tasks
 from mbsgd_core.jobs.results import Results, _size
 from mbsgd_core.measures import evaluation
+from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.results.run import EVERYTHING, Evaluations, LaneProgress, Replay, RunProgress, View
 from mbsgd_core.types import Trace
 from tests.jobs._runs import LARGE, assert_same, model, surface, train
@@ -44,23 +45,23 @@ def test_growing_is_associative(experiment, lane):
     assert evaluation.stops(experiment) == (experiment.problem == RUNS["judged model"].problem)
     parts = pieces(experiment, lane)
     # Times are whole numbers here, whose sums are exact: then they too are the same, bit for bit.
-    parts = [part._replace(spent=float(k), trained=float(k % 3), quickest=5.0 - k) for k, part in enumerate(parts)]
+    parts = [part._replace(spent=float(k)) for k, part in enumerate(parts)]
     whole = reduce(LaneProgress.grown, parts)
     for seed in range(5):
         found = joined(parts, np.random.default_rng(seed))
         assert_same(found, whole)
         assert found[:1] == whole[:1]
-        for name in ("spent", "trained", "quickest", "pace", "seconds_per_update", "left"):
+        for name in ("spent", "pace", "costs", "left"):
             assert getattr(found, name) == getattr(whole, name), name
     assert len(whole.kept) == whole.trace.theta.shape[1] and whole.over
     assert_same(whole, train(experiment).lanes[lane])
 
 
-def lane(update=0, updates=10, spent=0.0, trained=0.0, quickest=np.inf, over=False) -> LaneProgress:
+def lane(update=0, updates=10, spent=0.0, over=False) -> LaneProgress:
     trace = Trace(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, 1, 2)), np.zeros((1, 1)))
     nothing = Evaluations.none(), Replay(), {}
     state = None if over else b"state"
-    return LaneProgress(state, trace, np.zeros(1, int), update, updates, spent, trained, quickest, -1, *nothing)
+    return LaneProgress(state, trace, np.zeros(1, int), update, updates, spent, -1, *nothing)
 
 
 def test_time_left_is_said_once_all_lanes_are_measured():
@@ -69,8 +70,6 @@ def test_time_left_is_said_once_all_lanes_are_measured():
     assert RunProgress((fast, slow), {}).left == 17 and RunProgress((fast, slow), {}).progress == pytest.approx(5 / 22)
     begun = RunProgress((fast, lane()), {})
     assert (begun.left, begun.progress, begun.done) == (None, 0.0, False)
-    guessed = RunProgress((fast, lane(quickest=0.1)), {})
-    assert guessed.left == 2 and guessed.progress == pytest.approx(1 / 3)
     done = RunProgress((lane(10, spent=2.0, over=True), lane(0, 0, over=True)), {})
     assert (done.left, done.progress, done.done) == (0, 1.0, True)
     half = RunProgress((lane(10, spent=2.0, over=True), fast), {})
@@ -79,12 +78,11 @@ def test_time_left_is_said_once_all_lanes_are_measured():
     assert lost.left == 1 and lost.progress == pytest.approx(3 / 4)
 
 
-def test_an_updates_seconds_are_those_of_training_alone():
-    judged = lane(4, spent=8.0, trained=2.0)
-    assert (judged.seconds_per_update, judged.pace) == (0.5, 2.0)
-    recorded = lane(4, spent=8.0, quickest=0.25)
-    assert (recorded.seconds_per_update, recorded.pace) == (0.25, 2.0)
-    assert lane().seconds_per_update == 0
+def test_what_an_update_costs_stays_with_a_lane_that_grows():
+    costs = Costs(Cost(0.5, 0.1), None)
+    grown = lane(2, spent=4.0)._replace(costs=costs).grown(lane(4, spent=4.0))
+    assert (grown.costs, grown.pace) == (costs, 2.0)  # how fast the run gets on is another matter
+    assert lane().pace == 0
 
 
 def test_what_is_remembered_is_bounded_by_its_bytes(monkeypatch):

@@ -80,7 +80,7 @@ def test_a_judged_run_is_the_engines(problem, judged):
         np.testing.assert_array_equal(lane.trace.samples, trace.samples[lane.trace.update])
         np.testing.assert_array_equal(lane.trace.learning_rate, trace.learning_rate[lane.trace.update])
         assert (lane.update, lane.evaluations.at.tolist()) == (trace.update[-1], list(range(len(lane.trace.update))))
-        assert 0 < lane.seconds_per_update <= lane.pace and lane.trained < lane.spent
+        assert lane.costs.engine.seconds > 0 and lane.costs.loop.seconds > 0
 
 
 def test_a_recorded_run_is_judged_afterwards(judged):
@@ -187,7 +187,7 @@ def test_several_runs_are_lost_one_by_one():
     lost = state.diverged_at[state.diverged_at >= 0]
     assert 0 < len(lost) < 8 and lane.diverged_at == lost.min()
     assert_engines([lane], wanted)
-    assert lane.seconds_per_update > 0
+    assert lane.costs.engine.seconds > 0
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_result_equals_the_engine(two):
     result = job.answer(WAIT)
     assert (job.state, job.progress, result.done, result.progress) == ("done", 1.0, True, 1.0)
     assert_engines(result.lanes, wanted)
-    assert all(lane.state is None and lane.seconds_per_update > 0 for lane in result.lanes)
+    assert all(lane.state is None and lane.costs.engine.seconds > 0 for lane in result.lanes)
     assert result.report["finished"]
 
 
@@ -166,7 +166,7 @@ def test_a_glance_is_followed_by_the_whole_picture_of_the_same_run(two):
     assert whole.report["thinned"] is None and whole.report["lanes"][1]["records"] == 1281
     assert_engines(glimpse.lanes, wanted)
     assert_engines(whole.lanes, wanted)
-    assert whole.lanes[1].seconds_per_update == glimpse.lanes[1].seconds_per_update  # nothing was trained again
+    assert whole.lanes[1].spent == glimpse.lanes[1].spent  # nothing was trained again
     assert two.submit("a.0", wanted.to_json(), View(view_budget=ViewBudget(100))).result is whole
 
 

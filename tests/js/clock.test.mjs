@@ -3,14 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CLOCKS, neighbour, recordAt, span, times, timeText } from "../../assets/bench/clock.js";
+import { axisTitle, CLOCKS, clockTitle, neighbour, recordAt, span, times, timeText } from "../../assets/bench/clock.js";
 
 /** A lane with batches of these sizes, whose records are these updates. */
 function lane(sizes, update, seconds = 0.5) {
   const before = [0];
   for (const size of sizes) before.push(before.at(-1) + size);
   const own = { sizes, before, update: Uint32Array.from(update), records: update.length, times: {} };
-  return { ...own, updates_per_epoch: sizes.length, seconds_per_update: seconds };
+  const costs = { seconds_per_update: seconds, seconds_uncertainty: seconds / 10, pytorch_seconds_per_update: null };
+  return { ...own, updates_per_epoch: sizes.length, label: "SGD", ...costs };
 }
 
 const every = (count) => Array.from({ length: count + 1 }, (_, k) => k);
@@ -23,7 +24,8 @@ test("each clock counts its own", () => {
   assert.deepEqual([...times(short, "epochs")].map((t) => 3 * t), [0, 1, 2, 3, 4, 5, 6]);
   assert.deepEqual([...times(short, "seconds")], [0, 0.5, 1, 1.5, 2, 2.5, 3]);
   assert.deepEqual([...times(lane([], [0, 3]), "samples")], [0, 3]); // sizes that nobody knows
-  assert.deepEqual(Object.keys(CLOCKS), ["updates", "samples", "epochs", "seconds"]);
+  assert.deepEqual([...times(full, "pytorch_seconds")], [0, 0, 0]); // while it is not known no time passes
+  assert.deepEqual(Object.keys(CLOCKS), ["updates", "samples", "epochs", "seconds", "pytorch_seconds"]);
 });
 
 test("samples that were counted go before those that follow from the batches", () => {
@@ -51,6 +53,14 @@ test("steps go from record to record of whatever lane is next, and stop at the e
   assert.equal(neighbour(lanes, "epochs", 1.5, -1), 4 / 3);
   assert.equal(neighbour(lanes, "epochs", 1, -1), 2 / 3);
   assert.equal(neighbour(lanes, "epochs", 0, -1), 0);
+});
+
+test("a clock of time says where it is spent, what an update costs, and how sure that is", () => {
+  const header = { lanes: [short], timing: { seconds: "CPU, 1 thread", pytorch_seconds: "CPU, 1 thread" } };
+  assert.equal(axisTitle("seconds", header), "seconds, this engine (CPU, 1 thread)");
+  assert.equal(clockTitle("seconds", header), "seconds, this engine (CPU, 1 thread); an update: SGD 500 ms ± 50 ms");
+  assert.equal(clockTitle("pytorch_seconds", header), "seconds, PyTorch loop: not measured");
+  assert.equal(clockTitle("epochs", header), "epoch");
 });
 
 test("a time in words", () => {

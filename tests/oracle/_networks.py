@@ -1,35 +1,13 @@
 """What the tests of the networks' claims share: train over some seeds, and judge the net on the way."""
 
-import hashlib
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pytest
 
 from mbsgd_core import engine
 from mbsgd_core.experiment import Experiment
 from mbsgd_core.measures import learning
-from mbsgd_core.problems.datasets.digits import Digits
-
-DIGITS_NETWORK = {"name": "mlp", "hidden": [64], "activation": "relu", "standardize": False}
-
-
-@contextmanager
-def centred_digits(folder: Path, rows: np.ndarray | slice = slice(None)) -> Iterator[dict]:
-    """The reference's digits while it lasts, some rows in some order: pixels / 16, each less its mean, as a CSV."""
-    table = Digits().table(0)
-    x, y = table.x[rows] / 16, table.y[rows]
-    numbers = np.column_stack([x - x.mean(0), y])
-    lines = [",".join([*table.features, "digit"]), *(",".join(f"{value:.6g}" for value in row) for row in numbers)]
-    content = "\n".join(lines).encode()
-    (folder / "digits.csv").write_bytes(content)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MBSGD_DATA", str(folder))
-        yield {"name": "csv", "sha256": hashlib.sha256(content).hexdigest(), "labels": True}
 
 
 class Ends(NamedTuple):

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from mbsgd_core import engine
+from mbsgd_core.claims.digits import centred_digits
 from mbsgd_core.measures import cost
 from mbsgd_core.measures.sharpness import sharpness
 from mbsgd_core.problems.datasets.digits import Digits
 from mbsgd_core.samplers.reshuffle import Reshuffle
 from mbsgd_core.samplers.with_replacement import WithReplacement
-from tests.oracle._networks import DIGITS_NETWORK, centred_digits, ends, experiment
+from tests.oracle._networks import ends, experiment
 from tests.oracle._science import lane
 
 CURVES = {"name": "mlp", "dataset": "mnist_1d", "hidden": [100, 100], "activation": "relu"}
@@ -27,11 +28,11 @@ TEXT_CNN = {"name": "cnn", "dataset": {"name": "mnist", "rows": "subset"}}
 
 
 @pytest.fixture(scope="module")
-def digits_network(tmp_path_factory):
+def digits_network():
     """The problem of E06, E11 and E20."""
     by_class = np.argsort(Digits().table(0).y, kind="stable")
-    with centred_digits(tmp_path_factory.mktemp("digits"), by_class) as data:
-        yield DIGITS_NETWORK | {"dataset": data}
+    with centred_digits(by_class) as problem:
+        yield problem
 
 
 def test_rows_16_and_53_activations_grow_with_the_batch_and_nothing_else_does():

@@ -16,22 +16,16 @@ import torch
 from torch import nn
 
 from mbsgd_core import engine
+from mbsgd_core.claims.digits import STEPS, centred_digits, critical_batch, tuned_rates, tuned_steps, worst_residual
 from mbsgd_core.cli.main import main
-from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures import scale
-from tests.oracle._networks import DIGITS_NETWORK, centred_digits
 from tests.oracle._science import DIABETES, first, go, lane, least
-
-# Steps to a train loss of 0.1 at the best rate, and that rate (E04).
-E04 = {1: (1380, 0.113), 4: (340, 0.45), 16: (84, 1.81), 64: (27, 5.43), 256: (19, 5.43), 1437: (19, 5.43)}
-RATES = np.geomspace(0.08, 10.24, 13)
 
 
 @pytest.fixture(scope="module")
-def digits_network(tmp_path_factory):
+def digits_network():
     """The problem of E04."""
-    with centred_digits(tmp_path_factory.mktemp("digits"), slice(1437)) as data:
-        yield DIGITS_NETWORK | {"dataset": data, "test_fraction": 0}
+    with centred_digits(slice(1437)) as problem:
+        yield problem | {"test_fraction": 0}
 
 
 def race(problem, size, updates):
@@ -42,15 +36,9 @@ def race(problem, size, updates):
 
 
 @pytest.fixture(scope="module")
-def tuned(digits_network):
+def tuned():
     """{b: (steps to 0.1 at the best rate, that rate)}, the median of three runs."""
-    found = {}
-    for size, (steps, _) in E04.items():
-        e = Experiment.model_validate(race(digits_network, size, int(1.6 * steps) + 10))
-        (grid,) = engine.sweep(e, {"learning_rate": RATES}, target=0.1, every=max(1, steps // 40)).lanes
-        each = np.median(np.where(grid.steps_to_target < 0, np.inf, grid.steps_to_target), axis=-1)
-        found[size] = float(each.min()), float(RATES[each.argmin()])
-    return found
+    return dict(zip(STEPS, zip(tuned_steps(), tuned_rates(), strict=True), strict=True))
 
 
 def test_row_26_no_rate_is_right_everywhere(tuned):
@@ -77,9 +65,9 @@ def test_rows_04_and_48_beyond_the_knee_a_larger_batch_is_wasted(tuned):
 
     Steps saved per doubling: 2.3, 1.7, 2.0, 2.0, 1.7, 1.9 up to b = 64, then 1.0, 1.4, 1.0, 1.1 (E04).
     """
-    for size, (steps, _) in E04.items():
+    for size, steps in STEPS.items():
         assert tuned[size][0] == pytest.approx(steps, rel=0.4), size
-    sizes = list(E04)
+    sizes = list(STEPS)
     saved = {
         large: (tuned[small][0] / tuned[large][0]) ** (1 / math.log2(large / small)) for small, large in pairwise(sizes)
     }
@@ -89,13 +77,10 @@ def test_rows_04_and_48_beyond_the_knee_a_larger_batch_is_wasted(tuned):
     assert spent[64] < 2.5 * spent[1] and spent[1437] > 8 * spent[64]
 
 
-def test_row_12_the_measured_trade_off_is_nearly_a_hyperbola(tuned):
+def test_row_12_the_measured_trade_off_is_nearly_a_hyperbola():
     """ "balance": (S/Smin - 1)(E/Emin - 1) = 1 fits with B_crit 74; a model, not a law: residuals up to 25 % (G04)."""
-    sizes, steps = np.array(list(tuned)), np.array([steps for steps, _ in tuned.values()])
-    least_steps, least_samples = scale.fit_cost(sizes, steps)
-    assert least_samples / least_steps == pytest.approx(74, rel=0.3)
-    modelled, _ = scale.cost_at(sizes, least_steps, least_samples)
-    assert 0.05 < abs(modelled / steps - 1).max() < 0.35
+    assert critical_batch() == pytest.approx(74, rel=0.3)
+    assert 0.05 < worst_residual() < 0.35
 
 
 def test_row_54_rate_and_batch_are_tuned_together(tuned, digits_network, tmp_path, capsys):

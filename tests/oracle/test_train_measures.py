@@ -15,6 +15,7 @@ from mbsgd_core.measures import directions, landscape, learning, meter, noise, p
 from mbsgd_core.measures.stability import rate_limit
 from mbsgd_core.rules.adam import Adam
 from mbsgd_core.rules.sgd import SGD
+from mbsgd_core.types import Trace
 
 DIABETES = {"name": "linear_regression", "dataset": "diabetes"}
 CANCER = {"name": "logistic_regression", "dataset": "breast_cancer", "l2": 0.01}
@@ -229,7 +230,7 @@ def test_a_landscape_by_a_double_loop(name, kind):
         assert shadow[k] == pytest.approx(objective(total, beneath).item(), rel=1e-9)
         assert own[k] == pytest.approx(objective(total, theta).item(), rel=1e-9)
         assert off[k] == pytest.approx(np.linalg.norm(theta - beneath), abs=1e-9)
-    other = trace.at(np.arange(0, len(trace.update), 3))
+    other = Trace(*(field[..., ::3, :] if field.ndim == 3 else field[..., ::3] for field in trace))
     both = whole(total, landscape.begin(total, [other, trace], kind, size=3, seed=2))
     for one, shadows in zip((other, trace), both.shadow_losses, strict=True):
         beneath = both.plane.lift(both.plane.project(one.theta[0]))
@@ -506,7 +507,7 @@ def test_rows_24_and_34_sharpness_settles_at_the_edge():
 
 def test_shadows_are_thinned_and_lost_records_left_out():
     _, total, trace = trained("mlp")
-    long = trace.at(np.repeat(np.arange(len(trace.update)), 20))
+    long = Trace(*(np.repeat(field, 20, axis=min(field.ndim - 1, 1)) for field in trace))
     long.theta[0, -3:] = long.loss[0, -3:] = np.nan
     found = whole(total, landscape.begin(total, [long], size=3), pieces=50)
     assert np.isfinite(found.shadow_losses[0]).sum() == landscape.SHADOWS

@@ -8,9 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mbsgd_core import share
+from mbsgd_core.averages.base import Average
+from mbsgd_core.clips.base import Clip
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.figures.payload import unpack
 from mbsgd_core.registry import discover, name_of
+from mbsgd_core.results.claim import read
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.schedules.base import Schedule
 from mbsgd_core.ui import frame, presets
@@ -91,7 +94,9 @@ def test_learn_shows_every_lesson_once_in_chapters():
     links = [link.proto.query_string for link in page.get("page_link") if link.proto.label.startswith("Open in")]
     wanted = [share.flat(presets.experiment(name)) for name in presets.all_presets()]
     assert [dict(parse_qsl(link, keep_blank_values=True)) for link in links] == [dict(each) for each in wanted]
-    assert [head.value for head in page.header] == list(presets.chapters())
+    assert [head.value for head in page.header] == [*presets.chapters(), "Claims"]
+    shown = " ".join(html.proto.body for html in page.get("html"))
+    assert all(f'id="claim-{claim.number}"' in shown for claim in read().values())
 
 
 def test_a_link_says_how_to_look_at_it():
@@ -198,6 +203,23 @@ def test_every_rule_and_schedule_can_be_chosen(part, base):
         page.selectbox(f"lanes/2/{part}").set_value(name).run()
         assert not page.exception and not page.error, name
         assert dict(parse_qsl(header(page)["link"]))[f"lane3.{part}"] == name
+
+
+def test_a_clip_and_an_average_can_be_chosen_set_and_switched_off():
+    page = unfold(bench(), "box/lane2")
+    for part, kind in (("clip", Clip), ("average", Average)):
+        assert page.selectbox(f"lanes/2/{part}").value == "off"
+        for name in discover(f"mbsgd_core.{part}s", kind):
+            page.selectbox(f"lanes/2/{part}").set_value(name).run()
+            assert name_of(getattr(in_hand(page).lanes[2], part)) == name
+    page.number_input("lanes/2/clip/max").set_value(0.25).run()
+    assert in_hand(page).lanes[2].clip.max == 0.25
+    page.number_input("lanes/2/sampler/accumulate").set_value(2).run()
+    page.number_input("budget/patience").set_value(3).run()
+    assert in_hand(page).lanes[2].sampler.accumulate == 2 and in_hand(page).budget.patience == 3
+    page.selectbox("lanes/2/clip").set_value("off").run()
+    assert in_hand(page).lanes[2].clip is None and in_hand(page).lanes[2].average is not None
+    assert not page.exception
 
 
 def test_the_parts_of_a_sequence_can_be_chosen_timed_added_and_removed():

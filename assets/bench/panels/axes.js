@@ -1,6 +1,6 @@
 /** The axes of a chart of curves: ranges that stay put while a slider is dragged. Pure functions. */
 
-import { CLOCKS } from "../clock.js";
+import { axisTitle } from "../clock.js";
 
 const MARGIN = { l: 48, r: 10, t: 6, b: 36 };
 const DIPS = 0.03; // share of a curve's lowest values that get no room of their own: lucky dips of a noisy lane
@@ -102,7 +102,7 @@ export function curveLayout(bench, series, { log, offset, end, share, target }) 
       separatethousands: true,
       exponentformat: log.x ? "power" : "none",
       dtick: log.x ? 1 : undefined,
-      title: { text: CLOCKS[bench.clock].title, font: { size: 11 }, standoff: 4 },
+      title: { text: axisTitle(bench.clock, bench.header), font: { size: 11 }, standoff: 4 },
     },
     yaxis: {
       ...axis,

@@ -72,6 +72,17 @@ class LayeredSum(NetSum):
         hidden = sum(problem.widths[1:-1])
         self.width = sum(problem.widths) + sum(problem.widths[1:]) + (2 * hidden if dropout else 0)
 
+    def module(self) -> "torch.nn.Module":
+        from torch import nn
+
+        act = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}[self.activation]
+        parts: list[nn.Module] = []
+        for i, (fan_in, fan_out) in enumerate(self.layers):
+            if i:
+                parts += [act(), nn.Dropout(self.dropout)] if self.dropout else [act()]
+            parts.append(nn.Linear(fan_in, fan_out, bias=self.biases))
+        return nn.Sequential(*parts)
+
     def forward(self, parts: "list[Tensor]", x: "Tensor") -> "Tensor":
         for i, (weight, bias) in enumerate(self._pairs(parts)):
             x = _affine(self._activate(x) if i else x, weight, bias)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mbsgd_core.problems.base import Batch, FiniteSum, Solution
+from mbsgd_core.problems.base import Batch, FiniteSum, Plain, Solution
+from mbsgd_core.problems.models import _losses
 from mbsgd_core.problems.models.base import DataProblem
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class LinearSum(FiniteSum):
     """
 
     data: ClassVar[tuple[str, ...]] = ("x", "y", "x_test", "y_test")
+    loss_name: ClassVar[_losses.LossName | None] = None  # where torch has the loss
 
     def __init__(self, problem: LinearModel, seed: int, dtype: "torch.dtype", device: str):
         import torch
@@ -137,6 +139,7 @@ class LinearSum(FiniteSum):
         self.samples, self.parameters = self.x.shape
         self.columns = self.parameters - problem.intercept  # D
         self.penalty = torch.tensor(problem.penalty(), dtype=dtype, device=device) if problem.l2 else None
+        self.l2 = problem.l2
         self._all = (self.x, self.x.T.contiguous(), self.y[None])
 
     @abstractmethod
@@ -149,6 +152,22 @@ class LinearSum(FiniteSum):
 
     def start(self) -> "Tensor":
         return self.x.new_zeros(self.parameters)
+
+    def plain(self) -> Plain:
+        import torch
+
+        name = self.loss_name
+        if name is None:
+            return super().plain()
+        bias = self.columns < self.parameters
+        module = torch.nn.Linear(self.columns, 1, bias=bias, dtype=self.x.dtype, device=self.x.device)
+        x = self.x[:, : self.columns].contiguous()  # nn.Linear has an intercept of its own
+
+        def loss(chosen: "Tensor | None") -> "Tensor":
+            rows, y = (x, self.y) if chosen is None else (x[chosen], self.y[chosen])
+            return _losses.plain(name, module(rows), y) + _losses.ridge(module, self.l2)
+
+        return Plain(module, loss)
 
     def _ridge(self, theta: "Tensor") -> "Tensor":
         return 0.5 * (self.penalty * theta.square()).sum(-1) if self.penalty is not None else theta.new_zeros(())

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
 # squared: (z - y)^2 / 2; log: of one output, y in {0, 1}; softmax: cross-entropy of one output a class; one_hot: half
 # the squared distance of one output a class from 1 at the row's class and 0 at all others.
@@ -75,3 +76,29 @@ def nearest_chances(z: "Tensor") -> "Tensor":
     number = z.new_ones(z.shape[-1]).cumsum(0)
     shift = (falling.cumsum(-1) - 1) / number  # if so many of the largest were kept; the true t is the largest of these
     return (z - shift.amax(-1, keepdim=True)).clamp_min(0)
+
+
+def plain(name: LossName, z: "Tensor", y: "Tensor", smoothing: float = 0.0) -> "Tensor":
+    """The mean loss as a PyTorch loop writes it: outputs (B, outputs) or (B,), targets (B,).
+
+    Example:
+        >>> import torch
+        >>> plain("softmax", torch.zeros(2, 4), torch.tensor([2, 3])), plain("squared", torch.zeros(2), torch.ones(2))
+        (tensor(1.3863), tensor(0.5000))
+    """
+    from torch.nn import functional
+
+    if name == "softmax":
+        return functional.cross_entropy(z, y, label_smoothing=smoothing)
+    if name == "one_hot":
+        wanted = functional.one_hot(y, z.shape[-1]).to(z)
+        return functional.mse_loss(z, wanted, reduction="sum") * (0.5 / len(z))
+    z, y = z.view(-1), y * (1 - smoothing) + smoothing / 2 if smoothing else y
+    return functional.binary_cross_entropy_with_logits(z, y) if name == "log" else functional.mse_loss(z, y) * 0.5
+
+
+def ridge(module: "Module", weight: float) -> "Tensor | float":
+    """weight/2 |w|^2 over a module's weights, biases left out; 0 without a weight."""
+    if not weight:
+        return 0.0
+    return 0.5 * weight * sum(part.square().sum() for name, part in module.named_parameters() if "bias" not in name)

@@ -23,7 +23,7 @@ from pydantic import model_validator
 
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.knobs import Real, knob
-from mbsgd_core.problems.base import Batch, FiniteSum, Place
+from mbsgd_core.problems.base import Batch, FiniteSum, Place, Plain
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.problems.models import _losses
 from mbsgd_core.problems.models._draws import Draws
@@ -203,6 +203,7 @@ class NetSum(FiniteSum):
         self._sizes = [prod(shape) for shape in self._shapes]
         self.samples, self.parameters = len(self.y), sum(self._sizes)
         self.penalty = torch.tensor(problem.penalty(), dtype=dtype, device=device) if problem.l2 else None
+        self.l2 = problem.l2
         self._start = torch.tensor(problem.initial(seed), dtype=dtype, device=device)
 
     @abstractmethod
@@ -232,6 +233,22 @@ class NetSum(FiniteSum):
         Returns:
             (R, P), a tensor of its own.
         """
+
+    def module(self) -> "torch.nn.Module | None":
+        """The net of torch.nn's layers, in training mode, on rows as `x` holds them; None: nobody has written it."""
+        return None
+
+    def plain(self) -> Plain:
+        module = self.module()
+        if module is None:
+            return super().plain()
+        module.to(self.x)
+
+        def loss(chosen: "Tensor | None") -> "Tensor":
+            rows, y = (self.x, self.y) if chosen is None else (self.x[chosen], self.y[chosen])
+            return _losses.plain(self.loss_name, module(rows), y, self.smoothing) + _losses.ridge(module, self.l2)
+
+        return Plain(module, loss)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -147,6 +147,17 @@ class CnnSum(NetSum):
         per_stage = (c * prod(side) for c, side in zip(problem.channels, problem.sides, strict=False))
         self.width = prod(self._image) + sum(7 * n // 4 for n in per_stage) + 3 * problem.hidden
 
+    def module(self) -> "torch.nn.Module | None":
+        from torch import nn
+
+        *convolutions, hidden, output = [shape for shape in self.shapes if len(shape) > 1]
+        parts: list[nn.Module] = [nn.Unflatten(1, self._image)]
+        for out, channels, height, _ in convolutions:
+            parts.append(nn.Conv2d(channels, out, height, padding=KERNEL // 2, bias=self._biases))
+            parts += [nn.ReLU(), nn.MaxPool2d(2)]
+        parts += [nn.Flatten(), nn.Linear(hidden[1], hidden[0], bias=self._biases), nn.ReLU()]
+        return nn.Sequential(*parts, nn.Dropout(self._dropout), nn.Linear(output[1], output[0], bias=self._biases))
+
     def forward(self, parts: "list[Tensor]", x: "Tensor") -> "Tensor":
         import torch
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from mbsgd_core.problems.datasets.base import Task
 from mbsgd_core.problems.models._linear import LinearModel, LinearSum
+from mbsgd_core.problems.models._losses import LossName
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +34,15 @@ class LinearRegression(LinearModel):
     reference: ClassVar[str] = "Bottou, Curtis, Nocedal 2018, section 3"
     task: ClassVar[Task] = "regression"
     compiled: ClassVar[bool] = True
+    quadratic: ClassVar[bool] = True
     coefficient: ClassVar[str] = "slope"
 
     def optimum(self, seed: int) -> np.ndarray:
         return _optimum(self, seed)
+
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self.prepare(seed).x
+        return rows, np.ones(len(rows)), self.penalty()  # the same everywhere
 
     def pointwise(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (z - y) ** 2 / 2, np.ones_like(z)
@@ -62,6 +68,8 @@ def _rows(problem: LinearRegression, seed: int) -> tuple[np.ndarray, np.ndarray]
 
 class SquaredSum(LinearSum):
     """Half squared residuals; the objective is evaluated as f* + |U (theta - theta*)|^2 / 2 with U^T U the Hessian."""
+
+    loss_name: ClassVar[LossName | None] = "squared"
 
     def __init__(self, problem: LinearRegression, seed: int, dtype: "torch.dtype", device: str):
         super().__init__(problem, seed, dtype, device)

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.problems.datasets.base import Task
 from mbsgd_core.problems.models._linear import LinearModel, LinearSum
+from mbsgd_core.problems.models._losses import LossName
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +58,13 @@ class LogisticRegression(LinearModel):
         theta, settled = _newton(self, seed, MOST_STEPS)
         return theta if settled else _newton(self, seed, FEW_STEPS)[0]
 
+    def row_curvatures(self, seed: int, decay: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        theta, settled = _newton(self, seed, MOST_STEPS, decay)
+        if not settled:
+            return None
+        data = self.prepare(seed)
+        return data.x, self.pointwise(data.x @ theta, data.y)[1], self.penalty()
+
     def pointwise(self, z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chance = np.exp(-np.logaddexp(0, -z))
         return np.logaddexp(0, (1 - 2 * y) * z), chance * (1 - chance)
@@ -66,33 +74,34 @@ class LogisticRegression(LinearModel):
 
 
 @lru_cache(maxsize=64)
-def _newton(problem: LogisticRegression, seed: int, steps: int) -> tuple[np.ndarray, bool]:
-    """Newton's method with halved steps from zeros: (theta, whether it has settled).
+def _newton(problem: LogisticRegression, seed: int, steps: int, decay: float = 0.0) -> tuple[np.ndarray, bool]:
+    """Newton's method with halved steps from zeros: (theta, whether it has settled), for f + decay/2 |theta|^2.
 
     It settles when a step no longer moves any z_i. On separable classes every step adds about 1 to the margins and
     the curvature along it fades: it never settles, while the gradient alone would soon look like zero.
     """
     data = problem.prepare(seed)
     basis = np.eye(problem.parameter_count)
-    if not problem.l2:
+    if not problem.l2 and not decay:
         # Coordinates in which the columns are orthonormal: well conditioned, and without the directions that
         # collinear columns leave undetermined.
         _, size, axes = np.linalg.svd(data.x, full_matrices=False)
         kept = size > size[0] * max(data.x.shape) * np.finfo(float).eps
         basis = axes[kept].T * (np.sqrt(len(data.y)) / size[kept])
-    x, penalty = data.x @ basis, problem.penalty()
+    x, penalty = data.x @ basis, problem.penalty() + decay
     at = np.zeros(x.shape[1])
     if not x.size:
         return basis @ at, True  # every column is zero: no theta matters
 
     def value(point: np.ndarray) -> float:
-        return problem.value(basis @ point, seed)
+        theta = basis @ point
+        return problem.value(theta, seed) + decay / 2 * float(theta @ theta)
 
     for _ in range(steps):
         theta = basis @ at
         chance = np.exp(-np.logaddexp(0, -(x @ at)))
         gradient = x.T @ (chance - data.y) / len(data.y) + basis.T @ (penalty * theta)
-        hessian = basis.T @ problem.hessian(theta, seed) @ basis
+        hessian = basis.T @ problem.hessian(theta, seed) @ basis + decay * (basis.T @ basis)
         curvature, directions = np.linalg.eigh(hessian)
         if not curvature[0] > 1e-13 * curvature[-1]:
             return theta, False  # nothing holds theta back in some direction
@@ -108,6 +117,8 @@ def _newton(problem: LogisticRegression, seed: int, steps: int) -> tuple[np.ndar
 
 class LogSum(LinearSum):
     """Log-losses of two classes."""
+
+    loss_name: ClassVar[LossName | None] = "log"
 
     def loss(self, z: "Tensor", y: "Tensor") -> "Tensor":
         # log(1 + e^-sz): never overflows, keeps its digits when it is tiny, and has the right derivative at 0.

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mbsgd_core.knobs import Real, Whole, knob
-from mbsgd_core.problems.base import Batch, FiniteSum, Problem
+from mbsgd_core.problems.base import Batch, FiniteSum, Plain, Problem
 from mbsgd_core.random import stream
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class Surface(Problem):
 
     compiled: ClassVar[bool] = True  # False: does more than arithmetic (a branch on a value), and so runs on torch
     domain: ClassVar[Window]  # x0, x1, y0, y1: where the reference defines it
-    quadratic: ClassVar[bool] = False  # True: the gradient is affine, one small matrix product instead of many steps
     automatic: ClassVar[bool] = False  # True: the value's, differentiated; 0 where it alone is not finite
     smooth: ClassVar[bool] = True  # False: no gradient test at the minimizers (a cone, a kink)
 
@@ -134,7 +133,7 @@ class SurfaceSum(FiniteSum):
         self.draws = torch.as_tensor(draws, dtype=dtype, device=device)  # (m, 2) xi or (m, 1) e
         self._start = torch.tensor(surface.default_start, dtype=dtype, device=device)
         self._stack, self._addmm = torch.stack, torch.addmm
-        if surface.quadratic:
+        if surface.quadratic:  # the gradient is affine: one small matrix product instead of many steps
             corners = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype, device=device)
             slopes = torch.stack(surface.gradient(*corners), -1)  # at the origin and one step along each axis
             self._slope, self._hessian = slopes[:1], slopes[1:] - slopes[:1]
@@ -164,3 +163,16 @@ class SurfaceSum(FiniteSum):
         if batch is None:
             return slope
         return slope.add_(batch) if self._tilts else slope.mul_(1 + batch)
+
+    def plain(self) -> Plain:
+        import torch
+
+        module = torch.nn.Module()
+        theta = module.theta = torch.nn.Parameter(self.start())
+
+        def loss(chosen: "Tensor | None") -> "Tensor":
+            mean = (self.draws if chosen is None else self.draws[chosen]).mean(0)
+            value = self.surface.value(*theta)
+            return value + mean @ theta if self._tilts else value * (1 + mean[0])
+
+        return Plain(module, loss)
