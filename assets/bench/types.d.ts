@@ -114,7 +114,7 @@ export interface Remedy {
 
 /** What became of a lane, why, and what to try. */
 export interface BadgeHeader {
-  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "unfinished";
+  name: "settled" | "bouncing" | "too slow" | "unstable" | "diverged" | "flat" | "escaping" | "still falling" | "unfinished";
   why: string;
   try: Remedy | null;
 }

@@ -11,7 +11,7 @@ import torch
 
 from mbsgd_core import kernels
 from mbsgd_core.experiment import problems
-from mbsgd_core.measures import cursor, report, suggestion  # noqa: F401
+from mbsgd_core.measures import cost_table, cursor, report, suggestion  # noqa: F401
 from mbsgd_core.problems.datasets.base import Dataset
 from mbsgd_core.registry import discover
 from mbsgd_core.rules.base import Rule
@@ -21,5 +21,6 @@ from mbsgd_core.schedules.base import Schedule
 torch.set_num_threads(1)
 kernels.load()
 problems()
+cost_table.machine()
 for base in (Sampler, Rule, Schedule, Dataset):
     discover(base.__module__.removesuffix(".base"), base)

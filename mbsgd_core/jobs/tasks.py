@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.jobs import pace
 from mbsgd_core.results.cost import Costs
 from mbsgd_core.results.run import Evaluations, LaneProgress, Replay, RunProgress, View, furthest_behind
 from mbsgd_core.types import State, Trace
 
 # A lane keeps about so many numbers at most, since its trace crosses processes and lives in the web process.
 NUMBERS, RECORDS = 2_000_000, 200
-FIRST = 64  # updates of a piece at first: the pace of an earlier one may be another's
+FIRST = 64  # updates, before their pace is known
 PATH_BYTES = 16e6  # of the iterates that are kept of a lane that stops to be judged
 REPLAY_BYTES = 600_000  # of what was seen of it on the way
 
@@ -145,7 +146,7 @@ def _recorded(state: State, seconds: float, spell: float) -> tuple[State, LanePr
     experiment, lane = state.experiment, state.lane
     updates, every, traces = experiment.updates(lane), _every(experiment, lane), []
     began = perf_counter()
-    end, n = began + seconds, min(FIRST, int(seconds / spell)) if spell else 1
+    end, n = began + seconds, min(FIRST, int(seconds / (spell or pace.guess_update(experiment, lane))))
     while True:
         before, begun = state.update, perf_counter()
         state, trace = engine.advance(state, max(1, n), every)

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,9 +130,15 @@ def _is_due(looks: Sequence[Look] | None, now: float) -> bool:
 
 def _points(experiment: Experiment, lane: int) -> list[_Point]:
     """One or two batch sizes from which the lane's cost follows; none where it has no batch."""
-    samples, sampler = experiment.problem.sample_count, experiment.lanes[lane].sampler
-    if not sampler.sizes(samples):
+    if not experiment.lanes[lane].sampler.sizes(experiment.problem.sample_count):
         return []
+    compiled = plan_of(experiment, lane).compiled is not None
+    return _points_of(cost_work.probe(experiment, lane), compiled, torch.get_num_threads())
+
+
+@lru_cache(maxsize=512)
+def _points_of(experiment: Experiment, compiled: bool, threads: int) -> list[_Point]:
+    samples, sampler = experiment.problem.sample_count, experiment.lanes[0].sampler
     size, each = sampler.size(samples), 3 * experiment.problem.flops or 6 * experiment.problem.parameter_count
     most = max(2, int(DEAR * SPEED / (each * experiment.runs)))
     if size > most:
@@ -143,12 +149,10 @@ def _points(experiment: Experiment, lane: int) -> list[_Point]:
     else:
         lower = 1 << (size.bit_length() - 1)
         sizes = [size] if size in (lower, samples) else [lower, min(2 * lower, samples)]
-    alone = cost_work.probe(experiment, lane)
-    compiled = plan_of(experiment, lane).compiled is not None
-    return [_point(alone, each, compiled) for each in sizes]
+    return [_point(experiment, each, compiled, threads) for each in sizes]
 
 
-def _point(alone: Experiment, size: int, compiled: bool) -> _Point:
+def _point(alone: Experiment, size: int, compiled: bool, threads: int) -> _Point:
     method, samples = alone.lanes[0], alone.problem.sample_count
     sampler = method.sampler
     if sampler.size(samples) != size:
@@ -159,9 +163,9 @@ def _point(alone: Experiment, size: int, compiled: bool) -> _Point:
     rule, sizes = method.rule, sampler.sizes(samples)
     problem = [name_of(alone.problem), _worn(alone.problem.model_dump(mode="json")), samples]
     both = [problem, alone.problem.parameter_count, name_of(rule), _worn(rule.model_dump(mode="json"))]
-    both += [name_of(sampler), sampler.model_dump(mode="json"), alone.dtype, engine.device_of(alone)]
+    both += [name_of(sampler), sampler.model_dump(mode="json"), alone.dtype, cost_work.timing(alone)["pytorch_seconds"]]
     schedule = _worn(lane.schedule.model_dump(mode="json"))
-    own = ["engine", schedule, alone.runs, torch.get_num_threads(), compiled, ready.is_ready(alone.dtype)]
+    own = ["engine", schedule, alone.runs, threads, compiled]
     loop = None if rule.torch_class is None else _digest(["loop", both])
     return _Point(alone, sum(sizes) / len(sizes), (_digest([own, both]), loop))
 
@@ -194,7 +198,7 @@ def path() -> Path:
 
 @cache
 def machine() -> str:
-    """A digest of the machine and of all versions that a cost depends on."""
+    """A digest of the machine and of all versions that a cost depends on; a GPU is not touched before a fork."""
     model = platform.processor() or platform.machine()
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(UTF8).splitlines()
@@ -204,8 +208,7 @@ def machine() -> str:
         with suppress(PackageNotFoundError):
             versions.append(version(name))
     lanes = ready.digest() if ready.is_possible() else ""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    return _digest([model, os.cpu_count(), gpu, platform.python_version(), __version__, versions, lanes])
+    return _digest([model, os.cpu_count(), platform.python_version(), __version__, versions, lanes])
 
 
 def _read() -> Table:

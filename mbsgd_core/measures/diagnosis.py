@@ -81,10 +81,13 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
     if end.kind == "growing":
         why, remedy = _advice(about, about.rate)
         return Badge("unstable", f"The loss grew from {number(end.first)} to {number(end.last)}. {why}", remedy)
-    grew = _grew_unseen(about)
-    if grew:
-        why, remedy = _advice(about, about.rate)
-        return Badge("unstable", f"{grew} {why}", remedy)
+    sampler, limits = about.experiment.lanes[about.lane].sampler, about.limits
+    if limits is not None and about.rate > limits.plain.rate * (1 + 1e-9) and (sampler.changes or not sampler.draws):
+        grown = _growth(about)  # batches that repeat in one order may make up for each other
+        if grown is not None and grown > 1:
+            why, remedy = _advice(about, about.rate)
+            unseen = "The loss has not grown yet, but along the steepest direction the error grew"
+            return Badge("unstable", f"{unseen} {number(grown)} times. {why}", remedy)
     if end.kind == "escaping":
         fell = f"The loss falls and does not slow down, from {number(end.first)} to {number(end.last)}"
         return Badge("escaping", f"{fell}: the surface has no lowest point along this path.")
@@ -94,6 +97,9 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
         return _swinging(about, end)
     if end.kind == "falling":
         return _slow(about, end)
+    if end.kind == "drifting":
+        why = f"{share(end.late)} of all that the loss fell, it fell in the last quarter of the updates"
+        return Badge("still falling", f"{why}: it has not come to rest at {number(end.last)}.")
     if about.limits and about.rate >= about.limits.rate * (1 - 1e-9) and end.excess and end.excess > SHARE:
         return Badge("bouncing", _by_the_limit(about), _rate(about, about.limits.rate / 2))
     return Badge("settled", _at_rest(about, end))
@@ -143,6 +149,8 @@ def _swinging(about: _Lane, end: Ending) -> Badge:
     factor = most if not end.excess else float(np.clip(SHARE / (4 * end.excess), least, most))
     noise = f"the noise of batches of {count(size)}" if size < samples else "a step from side to side of the valley"
     why = f"{swing}: at rate {number(float(about.trace.learning_rate[-1]))}, {noise} does not die out."
+    if about.limits and about.limits.noisy is not None and about.rate > about.limits.rate:
+        why = f"{swing}. {_by_the_limit(about)}"
     return Badge("bouncing", why, _rate(about, about.rate * factor))
 
 
@@ -247,33 +255,19 @@ def _advice(about: _Lane, rate: float) -> tuple[str, Remedy]:
     half = _rate(about, limits.rate / 2)
     if noisy is not None and (rate <= plain.rate or noisy > plain.rate):
         size = count(sampler.size(experiment.problem.sample_count))
-        repeated = "" if sampler.changes else ", the same in every epoch"
-        grow = f"With batches of {size}{repeated}, rates above {number(noisy)} grow here"
-        return f"{grow}, although the limit without noise is {plain.formula} = {number(plain.rate)}.", half
+        without = f"{plain.formula} = {number(plain.rate)}"
+        if not sampler.changes:
+            grow = f"With its own batches of {size}, the same in every epoch, rates above {number(noisy)} grow here"
+            return f"{grow}; the limit of the full batch is {without}.", half
+        grow = f"With batches of {size}, rates above {number(noisy)} grow here"
+        return f"{grow}, although the limit without noise is {without}.", half
     steepest = f"largest curvature {number(plain.curvature)}"
     return f"Rates above {plain.formula} = {number(plain.rate)} grow here ({steepest}).", half
 
 
 def _growth(about: _Lane) -> float | None:
     """How the error of the path that is drawn grew along the steepest direction; None where that is not known."""
-    rule = about.experiment.lanes[about.lane].rule
-    if not _whole(about.trace) or not isinstance(rule, SGD):
-        return None
-    return steepest_growth(about.experiment, about.trace.theta[0], rule.weight_decay)
-
-
-def _grew_unseen(about: _Lane) -> str:
-    """The sentence about an error that grows although the loss does not yet; "" where there is none.
-
-    Above the limit without noise; not of batches that repeat in one order, which may make up for each other.
-    """
-    limits, sampler = about.limits, about.experiment.lanes[about.lane].sampler
-    if limits is None or about.rate <= limits.plain.rate * (1 + 1e-9) or (sampler.draws and not sampler.changes):
-        return ""
-    grown = _growth(about)
-    if grown is None or grown <= 1:
-        return ""
-    return f"The loss has not grown yet, but along the steepest direction the error grew {number(grown)} times."
+    return steepest_growth(about.experiment, about.lane, about.trace.theta[0]) if _whole(about.trace) else None
 
 
 def _limits_on_the_way(about: _Lane) -> Limits | None:

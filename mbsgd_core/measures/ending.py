@@ -9,6 +9,7 @@ TAIL = 0.25  # of the updates: by the last quarter an ending is judged
 SHARE = 0.01  # of the start's excess: what the target leaves, so a swing that is wider never settles at it
 GROWTH = 10  # times the start's excess: a loss that is above it has grown, whatever the rate
 STRAIGHT = 0.15  # of all its fall in the last quarter (a straight line has 0.25): the end came on the way down
+DRIFT = 0.02  # of all its fall in the last quarter, where the lowest loss is not known: with less it has come to rest
 REST = 1e-3  # of all its fall in the last quarter: with less it has come to rest, wherever that is
 DEEP = 10  # times the start's size: a loss that fell so far below it, and falls ever faster, has no bottom
 
@@ -16,12 +17,13 @@ DEEP = 10  # times the start's size: a loss that fell so far below it, and falls
 class Ending(NamedTuple):
     """The shape of the end of a lane."""
 
-    kind: Literal["growing", "escaping", "swinging", "falling", "resting"]
+    kind: Literal["growing", "escaping", "swinging", "falling", "drifting", "resting"]
     first: float
     last: float  # the last loss
     low: float  # of the last quarter
     high: float
     excess: float | None  # the mean of its last eighth above the optimum, as a share of the start's; None: unknown
+    late: float  # share of all its fall that came in the last quarter
     budgets: float | None  # that it would need to come to SHARE at its last pace, where it falls and that is known
 
 
@@ -51,7 +53,8 @@ def ending(
     early, late = float(tail[:half].mean()) if half else first, float(tail[half:].mean())
     span, swing, drift = first - floor, float(tail.max() - tail.min()), early - late
     excess = None if lowest is None or first <= lowest else (late - lowest) / (first - lowest)
-    said = Ending("resting", first, float(loss[-1]), float(tail.min()), float(tail.max()), excess, None)
+    part = (tail[0] - late) / (first - late) if first > late else 0.0
+    said = Ending("resting", first, float(loss[-1]), float(tail.min()), float(tail.max()), excess, float(part), None)
     if loss[-1] > first and (above or loss[-1] - floor > GROWTH * span > 0):
         return said._replace(kind="growing")
     if lowest is None and (_fell_deep(update, loss) or (bottomless and _falls_faster(tail))):
@@ -63,9 +66,10 @@ def ending(
     if swing > SHARE * span and rises > falls / 3 and drift < swing / 4:
         return said._replace(kind="swinging")
     falling = drift > swing / 4 or rises == 0
-    part = (tail[0] - late) / (first - late) if first > late else 0.0
-    if not falling or part < REST or (excess is None and part < STRAIGHT) or (excess is not None and excess <= SHARE):
+    if not falling or part < (DRIFT if excess is None else REST) or (excess is not None and excess <= SHARE):
         return said
+    if excess is None and part < STRAIGHT:
+        return said._replace(kind="drifting")
     budgets = None
     if lowest is not None and early > late > lowest:  # by the exponential through both halves of the tail
         middle, pace = when[half:].mean(), log((early - lowest) / (late - lowest))

@@ -14,21 +14,28 @@ SAME = 1e-6  # of the largest curvature: directions that are as steep
 NOTHING = 1e-12  # of the error: a share in a direction that is rounding
 
 
-def steepest_growth(experiment: Experiment, theta: np.ndarray, decay: float = 0.0) -> float | None:
+def steepest_growth(experiment: Experiment, lane: int, theta: np.ndarray) -> float | None:
     """The error along the steepest direction at the end of a path, as a multiple of that at its start.
 
     Args:
-        experiment: whose problem it is; only a quadratic one keeps its directions.
+        experiment, lane: whose path it is. Only a quadratic problem keeps its directions; a rule's weight decay moves
+            the point from which errors are counted.
         theta: (K, P) the path's records, all finite.
-        decay: the rule's weight decay, which moves the point that the errors are counted from.
 
     Returns:
         The multiple; 0 where the path has no share in that direction; None where the directions are not known.
+
+    Example:
+        >>> bowl = Experiment.model_validate({"problem": "quadratic", "lanes": [{"sampler": "full_batch",
+        ...     "schedule": "constant"}]})  # curvatures 1 and 10
+        >>> steepest_growth(bowl, 0, np.array([[1.0, 0.001], [0.1, 0.004]]))
+        4.0
     """
     problem, known = experiment.problem, truth(experiment).minimizers
     if not problem.quadratic or not known or problem.parameter_count > PARAMETERS or len(theta) < 2:
         return None
     values, axes = _axes(engine.finite_sum(experiment), known[0])
+    decay = getattr(experiment.lanes[lane].rule, "weight_decay", 0.0)
     best = axes.T @ np.array(known[0])
     error = theta @ axes - (best if not decay else best * values / (values + decay))
     along = np.linalg.norm(error[:, values >= (1 - SAME) * values[-1]], axis=1)

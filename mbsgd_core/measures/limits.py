@@ -22,7 +22,7 @@ MINIMIZERS = 4  # of many are looked at for their curvature
 FEW, FEWEST = 500, 64  # samples that a network's curvature is a mean over; of models where they are dear
 DEAR = 1e6  # operations of a sample's way through the model
 PRODUCTS, TOLERANCE = 15, 0.05  # of a search that is good enough for a rate to try
-LARGE, ROWS, REPEATED = 2e7, 1e9, 1e9  # multiplications: noise, curvatures of rows, fixed batches
+LARGE, ROWS, REPEATED = 2e7, 1e9, 1e9  # multiplications: noise and Newton's method, rows without, fixed batches
 
 
 class Limits(NamedTuple):
@@ -114,7 +114,7 @@ def curvatures_at_minimum(experiment: Experiment, decay: float = 0.0) -> Curvatu
     None for other problems, where there is no minimum, and where there are too many numbers to look at.
     """
     problem = experiment.problem
-    if problem.sample_count * problem.parameter_count**2 <= ROWS:
+    if problem.sample_count * problem.parameter_count**2 <= (ROWS if problem.quadratic else LARGE):
         rows = _of_rows(problem, experiment.seed, decay)
         if rows is not None:
             return rows

@@ -77,6 +77,12 @@ def fresh_limit(found: Curvatures, factors: Sequence[float], rule: SGD, plain: f
         rule: momentum, dampening, weight decay.
         plain: the limit without noise.
 
+    Example:
+        >>> from mbsgd_core.measures.curvatures import RowCurvatures
+        >>> two = RowCurvatures(np.array([[1.0], [3.0]]), np.ones(2), np.zeros(1))  # curvatures 1 and 9
+        >>> round(fresh_limit(two, [1.0], SGD(), plain=2 / 5), 6), round(10 / 41, 6)
+        (0.243902, 0.243902)
+
     Where others differ: texts that bound the noise by the largest sample have smaller, sufficient limits.
     """
     step, most, least = Step.of(rule), max(factors), min(factors)
@@ -106,7 +112,11 @@ def fixed_limit(batches: np.ndarray, rule: SGD, plain: float) -> float | None:
     """The rate up to which a lane that repeats the same batches, of curvatures (U, p, p), in one order is stable.
 
     The spectral radius of the product A(H_U) ... A(H_1) passes 1 there for the first time; it can be above the limit of
-    the full batch. None where it is unstable at all rates.
+    the full batch. None where it is unstable at all rates. Windows narrower than a step of the search are not seen.
+
+    Example:
+        >>> round(fixed_limit(np.array([[[1.0]], [[9.0]]]), SGD(), plain=2 / 5), 4)  # (1 - rate)(1 - 9 rate) = -1
+        0.2616
     """
     step = Step.of(rule)
 
@@ -130,7 +140,7 @@ def fixed_limit(batches: np.ndarray, rule: SGD, plain: float) -> float | None:
         low, below = low * stride, above
         if low > plain / LOWEST:
             return None
-    return _root(growth, low, below, low * stride, above, 10 * EXACT)
+    return float(_root(growth, low, below, low * stride, above, 10 * EXACT))
 
 
 def _gain(found: Curvatures, step: Step, factor: float, rate: float, start: Matrix | None) -> tuple[float, Matrix]:

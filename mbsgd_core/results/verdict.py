@@ -8,7 +8,9 @@ from mbsgd_core.format import setting
 from mbsgd_core.results.cost import Cost, Costs
 from mbsgd_core.types import Clock
 
-BadgeName = Literal["settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "unfinished"]
+BadgeName = Literal[
+    "settled", "bouncing", "too slow", "unstable", "diverged", "flat", "escaping", "still falling", "unfinished"
+]
 
 
 class Remedy(NamedTuple):

@@ -25,7 +25,7 @@ KINDS: dict[surveys.Kind, str] = {
 _TITLES = {
     "gradient": "Gradient norm |G|",
     "scale": "Noise scale: the batch whose noise is as long as the gradient",
-    "sharpness": "Largest Hessian eigenvalue; dashed: what the rate can just bear",
+    "sharpness": "Largest Hessian eigenvalue; dashed: what the rate can just bear without noise",
 }
 
 

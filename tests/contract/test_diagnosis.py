@@ -86,12 +86,12 @@ def test_a_model_whose_units_are_dead_is_flat():
     assert found.badge.name == "flat" and found.badge.why.startswith(
         "It takes every row for class 1; that is right for "
     )
-    assert again(e, found).badge.name in ("settled", "bouncing")
+    assert again(e, found).badge.name in ("settled", "bouncing", "still falling")
 
 
 def test_a_model_in_use_is_not_flat():
     e = experiment(MOONS, 0.5, {"name": "reshuffle", "batch_size": 16}, epochs=60)
-    assert judged(e).badge.name in ("settled", "bouncing")
+    assert judged(e).badge.name in ("settled", "bouncing", "still falling")
 
 
 def test_a_frame_tells_what_a_trace_without_iterates_cannot():

@@ -1,9 +1,12 @@
 """A run, task by task: the engine's numbers however it is cut, and all that is shown of it."""
 
+import json
+
 import numpy as np
 import pytest
 
 from mbsgd_core import engine
+from mbsgd_core.cli.main import main
 from mbsgd_core.jobs import run as chain
 from mbsgd_core.jobs import tasks
 from mbsgd_core.measures import evaluation
@@ -55,6 +58,26 @@ def test_chunks_change_nothing_on_a_surface(monkeypatch):
     assert seen == sorted(seen) and 0 < seen[len(seen) // 2] < 1
     assert isinstance(mine.result, RunProgress) and mine.result.report["lanes"]  # the newest partial one
     assert_engines(result.lanes, wanted)
+
+
+def test_costs_come_behind_the_first_picture_and_are_the_command_lines(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("MBSGD_COSTS", str(tmp_path / "costs"))
+    wanted, seen, mine = surface(epochs=2), [], unowned()
+    glance = train(wanted, view=View((), ViewBudget(400)))  # while a knob is dragged nothing is measured
+    assert all(lane.costs is None for lane in glance.lanes) and not (tmp_path / "costs").exists()
+    found, _ = follow(chain.run(wanted.to_json(), None, mine), lambda: seen.append(mine.result))
+    first = next(result.report for result in seen if result is not None)
+    assert {lane["seconds_per_update"] for lane in first["lanes"]} == {None}
+    assert first["headline"]["seconds"]["text"].startswith("What an update takes is being measured")
+    (tmp_path / "e.json").write_text(wanted.to_json())
+    assert main(["run", str(tmp_path / "e.json"), "--quiet"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for lane, shown, line in zip(found.lanes, found.report["lanes"], told, strict=True):
+        for name, (here, off) in (("", lane.costs.engine), ("pytorch_", lane.costs.loop)):
+            assert shown[f"{name}seconds_per_update"] == here
+            assert shown[f"{name}uncertainty" if name else "seconds_uncertainty"] == off
+            assert line[f"{name}seconds"] == here * line["updates"] > 0
+    assert train(wanted, found).report["lanes"] == found.report["lanes"]
 
 
 def test_many_runs_keep_fewer_records(monkeypatch):
