@@ -103,6 +103,8 @@ def _changes(item: Item, *without: str) -> list[str]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, tuple) and value and isinstance(value[0], Item):
+        return ", then ".join(_words(name_of(part)) for part in value)
     return setting(value) if isinstance(value, float) else str(value)
 
 

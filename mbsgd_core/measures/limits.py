@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mbsgd_core import engine
-from mbsgd_core.experiment import Experiment
+from mbsgd_core.experiment import Experiment, Lane
 from mbsgd_core.measures import moments, stability
 from mbsgd_core.measures.curvatures import Curvatures, DenseCurvatures, RowCurvatures
 from mbsgd_core.measures.noise import shrink
@@ -69,7 +69,7 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
     """The limits by the largest curvature at some places; None where there are none."""
     method = experiment.lanes[lane]
     problem = engine.finite_sum(experiment)
-    if problem.parameters > stability.PARAMETERS or method.clip is not None:  # a clip moves the limit
+    if problem.parameters > stability.PARAMETERS or _is_moved(method):
         return None
     found = {place: curvature for place in places if (curvature := _curvature(problem, place)) is not None}
     steepest = max(found, key=lambda place: found[place], default=None)
@@ -86,7 +86,7 @@ def limits_at(experiment: Experiment, lane: int, places: Sequence[tuple[float, .
 
 def network_limits(experiment: Experiment, lane: int) -> Limits | None:
     """The limit by the largest curvature at the start over some samples: a search that networks of any size allow."""
-    if experiment.lanes[lane].clip is not None:
+    if _is_moved(experiment.lanes[lane]):
         return None
     total = engine.finite_sum(experiment)
     some = subsample(total, FEWEST if experiment.problem.flops > DEAR else FEW, experiment.seed)
@@ -94,6 +94,11 @@ def network_limits(experiment: Experiment, lane: int) -> Limits | None:
     found = sharpness(some, start, experiment.seed, PRODUCTS, TOLERANCE).value
     plain = stability.rate_limit(found if np.isfinite(found) else None, experiment.lanes[lane].rule)
     return None if plain is None else Limits(plain.rate, plain, None)
+
+
+def _is_moved(method: Lane) -> bool:
+    """Whether the limit of a rate is another at every place, by a clip, or at every time, by a moving momentum."""
+    return method.clip is not None or method.schedule.moves_momentum
 
 
 def start_of(experiment: Experiment) -> tuple[float, ...]:
@@ -119,8 +124,8 @@ def curvatures_at_minimum(experiment: Experiment, decay: float = 0.0) -> Curvatu
 
 
 def _at_minimum(experiment: Experiment, lane: int) -> Limits | None:
-    rule = experiment.lanes[lane].rule
-    found = curvatures_at_minimum(experiment, rule.weight_decay) if isinstance(rule, SGD) else None
+    rule, steady = experiment.lanes[lane].rule, not experiment.lanes[lane].schedule.moves_momentum
+    found = curvatures_at_minimum(experiment, rule.weight_decay) if isinstance(rule, SGD) and steady else None
     plain = None if found is None else stability.rate_limit(float(found.values.max(initial=0.0)), rule)
     if found is None or plain is None or not experiment.lanes[lane].sampler.sizes(found.samples):
         return None

@@ -7,6 +7,7 @@ from mbsgd_core.knobs import NamedItem, Real, knob
 
 # (t, rate, *memory): the interval, its learning rate, and whatever else the schedule must remember.
 ScheduleState = tuple[Any, ...]
+Start = Literal["current", "base", "own"]
 
 
 class Schedule(NamedItem):
@@ -22,7 +23,7 @@ class Schedule(NamedItem):
     changes: ClassVar[bool] = True  # False: the rate of the start is that of every interval
     # What its first rate is made of in a `sequence`, where schedules share an optimizer: the rate that this has then
     # ("current"), its base rate ("base"), or one that the schedule is given ("own").
-    starts_from: ClassVar[str] = "current"
+    starts_from: ClassVar[Start] = "current"
 
     learning_rate: Real = knob(
         0.1,
@@ -45,8 +46,8 @@ class Schedule(NamedItem):
         """`init` as a later part of a sequence, by the closed form that torch uses there."""
         return self.init(intervals)
 
-    def leaves_base(self, rate: float) -> float:
-        """The optimizer's base rate once this schedule has been set up on one whose base rate was `rate`."""
+    def leaves_base(self, rate: float, own: float) -> float:
+        """The optimizer's base rate once this is set up, at the rate `own`, on one whose base rate was `rate`."""
         return rate
 
     @property

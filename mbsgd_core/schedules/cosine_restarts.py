@@ -4,7 +4,7 @@ import math
 from typing import ClassVar
 
 from mbsgd_core.knobs import Examples, Real, Whole, knob
-from mbsgd_core.schedules.base import Schedule, ScheduleState
+from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
 
 
 class CosineRestarts(Schedule):
@@ -22,7 +22,7 @@ class CosineRestarts(Schedule):
     """
 
     torch_class: ClassVar[str | None] = "CosineAnnealingWarmRestarts"
-    starts_from: ClassVar[str] = "base"
+    starts_from: ClassVar[Start] = "base"
     examples: ClassVar[Examples] = (
         {"T_0": 5},
         {"T_0": 4, "T_mult": 2, "eta_min": 0.01},

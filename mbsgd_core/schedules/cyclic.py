@@ -4,7 +4,7 @@ import math
 from typing import ClassVar, Literal
 
 from mbsgd_core.knobs import Examples, Real, Whole, knob
-from mbsgd_core.schedules.base import Schedule, ScheduleState
+from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
 
 
 class Cyclic(Schedule):
@@ -22,7 +22,7 @@ class Cyclic(Schedule):
     Where others differ: torch also cycles the momentum unless cycle_momentum=False; here it stays the rule's.
     """
 
-    starts_from: ClassVar[str] = "own"
+    starts_from: ClassVar[Start] = "own"
     examples: ClassVar[Examples] = (
         {"max_lr": 0.6, "step_size_up": 4},
         {"max_lr": 0.6, "step_size_up": 3, "step_size_down": 7, "mode": "triangular2"},

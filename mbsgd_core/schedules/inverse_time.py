@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from mbsgd_core.knobs import Real, knob
-from mbsgd_core.schedules.base import Schedule, ScheduleState
+from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
 
 
 class InverseTime(Schedule):
@@ -19,7 +19,7 @@ class InverseTime(Schedule):
     Reference: Robbins & Monro 1951; Bottou 2010.
     """
 
-    starts_from: ClassVar[str] = "base"
+    starts_from: ClassVar[Start] = "base"
 
     decay: Real = knob(0.1, label="Decay", help="How fast: the rate is halved after 1 / decay.", ge=0, page=(0.0, 10.0))
 

@@ -4,7 +4,7 @@ import math
 from typing import ClassVar, Literal
 
 from mbsgd_core.knobs import Examples, Flag, Real, Whole, knob
-from mbsgd_core.schedules.base import Schedule, ScheduleState
+from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
 
 
 class OneCycle(Schedule):
@@ -27,7 +27,7 @@ class OneCycle(Schedule):
     otherwise. The paper's form is three_phase.
     """
 
-    starts_from: ClassVar[str] = "own"
+    starts_from: ClassVar[Start] = "own"
     examples: ClassVar[Examples] = (
         {},
         {"anneal_strategy": "linear", "pct_start": 0.5},
@@ -65,8 +65,8 @@ class OneCycle(Schedule):
     def moves_momentum(self) -> bool:
         return self.cycle_momentum
 
-    def leaves_base(self, rate: float) -> float:
-        return self.learning_rate / self.div_factor
+    def leaves_base(self, rate: float, own: float) -> float:
+        return own / self.div_factor
 
     def init(self, intervals: int) -> ScheduleState:
         if self.total_steps is not None and self.total_steps < intervals:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from mbsgd_core.knobs import Examples, Real, knob
-from mbsgd_core.schedules.base import Schedule, ScheduleState
+from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
 
 
 class Power(Schedule):
@@ -21,7 +21,7 @@ class Power(Schedule):
     from t = 1, the same numbers.
     """
 
-    starts_from: ClassVar[str] = "base"
+    starts_from: ClassVar[Start] = "base"
     examples: ClassVar[Examples] = ({}, {"power": 1.0}, {"power": 0.75, "interval": "update"})
 
     power: Real = knob(

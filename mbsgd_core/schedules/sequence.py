@@ -166,7 +166,7 @@ class Sequence(Schedule):
         """The base rate that the optimizer has when part k is set up."""
         rate = self.learning_rate
         for part in self.parts[:k]:
-            rate = part.model_copy(update={"learning_rate": self.learning_rate}).leaves_base(rate)
+            rate = part.leaves_base(rate, self.learning_rate)
         return rate
 
     def _part(self, k: int) -> Schedule:

@@ -13,6 +13,7 @@ from torch.optim import lr_scheduler as theirs
 from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures import limits
 from mbsgd_core.registry import discover
 from mbsgd_core.schedules.base import Schedule
 from tests.contract import _items as items
@@ -107,6 +108,15 @@ def test_a_cycled_momentum_is_torchs_to_the_last_bit_and_so_is_the_path(rule, kn
         if t + 1 < INTERVALS:
             scheduler.step()
             state = schedule.step(state)
+
+
+def test_a_cycled_momentum_has_no_one_limit():
+    lane = {"sampler": "full_batch", "rule": "sgd", "schedule": {"name": "one_cycle", "learning_rate": 0.05}}
+    plain = {"problem": "quadratic", "lanes": [lane]}
+    lane["schedule"]["cycle_momentum"] = True
+    cycled = Experiment.model_validate(plain)
+    assert limits.rate_limit(cycled, 0) is limits.rate_limits(cycled, 0) is None
+    assert limits.rate_limit(cycled.with_value(0, "cycle_momentum", False), 0) == pytest.approx(0.2)
 
 
 def test_a_rule_without_momentum_cannot_have_it_cycled():
