@@ -1,7 +1,7 @@
 """What a clip is (floor 1): a bound on each run's batch gradient, before the rule sees it."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mbsgd_core.knobs import NamedItem, Real, knob
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 class Clip(NamedItem):
     """A gradient in, one that is nowhere longer out; each run by itself. A bound has no state and draws nothing."""
+
+    torch_call: ClassVar[str | None] = None  # the name in torch.nn.utils, called with the parameters and the bound
 
     max: Real = knob(
         1.0,

@@ -28,6 +28,7 @@ class Norm(Clip):
     whole gradient 0 in torch, and so here.
     """
 
+    torch_call: ClassVar[str | None] = "clip_grad_norm_"
     examples: ClassVar[Examples] = ({}, {"max": 0.1})
 
     def clip(self, gradient: "Tensor") -> "Tensor":

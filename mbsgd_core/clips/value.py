@@ -25,6 +25,7 @@ class Value(Clip):
     Reference: torch.nn.utils.clip_grad_value_.
     """
 
+    torch_call: ClassVar[str | None] = "clip_grad_value_"
     examples: ClassVar[Examples] = ({}, {"max": 0.1})
 
     def clip(self, gradient: "Tensor") -> "Tensor":

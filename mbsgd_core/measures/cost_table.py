@@ -38,7 +38,7 @@ from mbsgd_core.measures import cost_work
 from mbsgd_core.measures.cost_slope import Work, slopes
 from mbsgd_core.registry import name_of
 from mbsgd_core.results.cost import NO_COSTS, Cost, Costs
-from mbsgd_core.samplers.base import MiniBatchSampler
+from mbsgd_core.samplers.base import MiniBatchSampler, Sampler
 from mbsgd_core.samplers.reshuffle import Reshuffle
 
 FOLDER = "MBSGD_COSTS"  # where the table is kept; else the user's cache folder
@@ -143,29 +143,33 @@ def _points_of(experiment: Experiment, compiled: bool, threads: int) -> list[_Po
     most = max(2, int(DEAR * SPEED / (each * experiment.runs)))
     if size > most:
         upper = 1 << (most.bit_length() - 1)
-        sizes = [upper // 2, upper]
-    elif not isinstance(sampler, MiniBatchSampler):
-        sizes = [size]
-    else:
-        lower = 1 << (size.bit_length() - 1)
-        sizes = [size] if size in (lower, samples) else [lower, min(2 * lower, samples)]
-    return [_point(experiment, each, compiled, threads) for each in sizes]
+        return [_point(experiment, _with_batches(sampler, each), compiled, threads) for each in (upper // 2, upper)]
+    size = sampler.at_once(samples)
+    lower = 1 << (size.bit_length() - 1)
+    if not isinstance(sampler, MiniBatchSampler) or size in (lower, samples):
+        return [_point(experiment, sampler, compiled, threads)]
+    ends = [sampler.model_copy(update={"batch_size": each}) for each in (lower, min(2 * lower, samples))]
+    return [_point(experiment, each, compiled, threads) for each in ends]
 
 
-def _point(alone: Experiment, size: int, compiled: bool, threads: int) -> _Point:
+def _with_batches(sampler: Sampler, size: int) -> MiniBatchSampler:
+    """The sampler with batches of this size, each an update; a full batch becomes reshuffled ones."""
+    mini = sampler if isinstance(sampler, MiniBatchSampler) else Reshuffle()
+    return mini.model_copy(update={"batch_size": size, "accumulate": 1})
+
+
+def _point(alone: Experiment, sampler: Sampler, compiled: bool, threads: int) -> _Point:
     method, samples = alone.lanes[0], alone.problem.sample_count
-    sampler = method.sampler
-    if sampler.size(samples) != size:
-        mini = sampler if isinstance(sampler, MiniBatchSampler) else Reshuffle()
-        sampler = mini.model_copy(update={"batch_size": size})
     lane = method.model_copy(update={"sampler": sampler})
     alone = alone.model_copy(update={"lanes": (lane,)})
     rule, sizes = method.rule, sampler.sizes(samples)
     problem = [name_of(alone.problem), _worn(alone.problem.model_dump(mode="json")), samples]
     both = [problem, alone.problem.parameter_count, name_of(rule), _worn(rule.model_dump(mode="json"))]
     both += [name_of(sampler), sampler.model_dump(mode="json"), alone.dtype, cost_work.timing(alone)["pytorch_seconds"]]
+    both += [method.clip and [name_of(method.clip), _worn(method.clip.model_dump(mode="json"))]]
+    average = method.average and [name_of(method.average), _worn(method.average.model_dump(mode="json"))]
     schedule = _worn(lane.schedule.model_dump(mode="json"))
-    own = ["engine", schedule, alone.runs, threads, compiled]
+    own = ["engine", schedule, average, alone.runs, threads, compiled]
     loop = None if rule.torch_class is None else _digest(["loop", both])
     return _Point(alone, sum(sizes) / len(sizes), (_digest([own, both]), loop))
 

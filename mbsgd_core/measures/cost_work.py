@@ -43,31 +43,38 @@ def engine_work(alone: Experiment) -> Work | None:
 def loop_work(alone: Experiment) -> Work | None:
     """n updates of the plain loop: batches by index from a randperm an epoch, loss, backward, step, zero_grad.
 
-    On one thread, with the optimizer of the same name; of several runs one alone is made. A full batch is not drawn.
-    None where torch has no such rule, or there is no batch.
+    On one thread, with the optimizer and the clip of the same name; of several runs one alone is made. A full batch is
+    not drawn; accumulated ones go backward one by one. None where torch has no such rule, or there is no batch.
     """
     method, rows = alone.lanes[0], alone.problem.sample_count
     if method.rule.torch_class is None or not alone.updates_per_epoch(0):
         return None
     module, loss = engine.finite_sum(alone).plain()
     step = getattr(torch.optim, method.rule.torch_class)(module.parameters(), lr=STILL, **dict(method.rule))
-    size, draws, whole = method.sampler.size(rows), method.sampler.draws, sum(method.sampler.sizes(rows))
-    device = next(module.parameters()).device
+    size, draws, sizes = method.sampler.at_once(rows), method.sampler.draws, method.sampler.sizes(rows)
+    parameters, bound = list(module.parameters()), method.clip
+    clip = None if bound is None or bound.torch_call is None else getattr(torch.nn.utils, bound.torch_call)
 
     def work(n: int) -> object:
         threads, left = torch.get_num_threads(), n
         torch.set_num_threads(1)
         try:
             while left:
-                chosen = torch.randperm(rows, device=device)[:whole].split(size) if draws else (None,)
-                for batch in chosen[:left]:
-                    loss(batch).backward()
+                order = torch.randperm(rows, device=parameters[0].device)[: sum(sizes)] if draws else None
+                for batch in [None] if order is None else order.split(sizes)[:left]:
+                    if batch is None or len(batch) <= size:
+                        loss(batch).backward()
+                    else:
+                        for part in batch.split(size):
+                            (loss(part) * (len(part) / len(batch))).backward()
+                    if clip is not None and bound is not None:
+                        clip(parameters, bound.max)
                     step.step()
                     step.zero_grad()
-                left -= len(chosen[:left])
+                    left -= 1
         finally:
             torch.set_num_threads(threads)
-        return _finished(next(module.parameters()))
+        return _finished(parameters[0])
 
     return work
 

@@ -63,7 +63,9 @@ def throughput(experiment: Experiment, batch_sizes: Iterable[int], lane: int = 0
     own = method.sampler if isinstance(method.sampler, MiniBatchSampler) else Reshuffle()
     sizes = list(batch_sizes)
     lanes = [
-        method.model_copy(update={"label": f"b = {b}", "sampler": own.model_copy(update={"batch_size": b})})
+        method.model_copy(
+            update={"label": f"b = {b}", "sampler": own.model_copy(update={"batch_size": b, "accumulate": 1})}
+        )
         for b in sizes
     ]
     together = Experiment.model_validate(experiment.model_copy(update={"lanes": tuple(lanes)}).model_dump(mode="json"))

@@ -14,7 +14,7 @@ from mbsgd_core.measures.headline import headline
 from mbsgd_core.measures.throughput import throughput
 from mbsgd_core.registry import name_of
 from mbsgd_core.results.cost import Cost, Costs
-from mbsgd_core.results.verdict import Badge, Diagnosis, Row, Spent
+from mbsgd_core.results.verdict import Badge, Diagnosis, Passages, Row, Spent
 from mbsgd_core.rules.base import Rule
 from mbsgd_core.types import CLOCKS
 from tests.contract._device_cases import settings
@@ -95,8 +95,17 @@ def test_a_cost_is_measured_once_and_read_by_every_process(table):
     assert cost_table.known(rate, 0) is None
     assert cost_table.calibrate(rate) == [cost_table.known(other, 0)] and table == [4, 2]
     for different in (experiment("booth", (4, "adam")), experiment("booth", (4, "sgd"), dtype="float32"),
-                      experiment("booth", (4, "sgd"), runs=2), experiment("matyas", (4, "sgd"))):  # fmt: skip
+                      experiment("booth", (4, "sgd"), runs=2), experiment("matyas", (4, "sgd")),
+                      _with(e, clip="norm"), _with(e, average={"name": "ema"}), _with(e, accumulate=2)):  # fmt: skip
         assert cost_table.known(different, 0) is None
+
+
+def _with(e: Experiment, accumulate=1, **parts) -> Experiment:
+    """The first lane, with something that an update costs more for."""
+    draft = e.model_dump(mode="json")
+    draft["lanes"][0] |= parts
+    draft["lanes"][0]["sampler"]["accumulate"] = accumulate
+    return Experiment.model_validate(draft)
 
 
 def test_batch_sizes_between_two_powers_of_two_are_interpolated(table):
@@ -189,6 +198,9 @@ def test_every_rule_has_both_works_or_torch_has_no_such_rule(name):
     assert (loop is None) == (alone.lanes[0].rule.torch_class is None)
     if loop is not None:
         loop(33)  # more than two epochs
+    more = cost_work.probe(_with(alone, 5, clip="value"), 0)  # accumulated to ragged updates, clipped
+    if (loop := cost_work.loop_work(more)) is not None:
+        loop(7)
     assert torch.equal(engine.init(alone, 0).theta, start.theta) and name_of(alone.lanes[0].rule) == name
 
 
@@ -247,7 +259,8 @@ def test_a_sample_alone_costs_a_pytorch_loop_much_more_than_one_in_a_batch():
 
 def row(label, updates, costs, final=0.05) -> Row:
     spent = Spent.of(updates, updates, 1.0, costs)
-    return Row(label, 1, spent, spent, 10.0, final, final, final, Diagnosis(Badge("settled", "."), None, 0.1, None))
+    judged = Diagnosis(Badge("settled", "."), None, 0.1, None)
+    return Row(label, 1, spent, Passages(spent, spent, 1, 1), 10.0, final, final, final, judged)
 
 
 def test_seconds_are_updates_times_the_cost_and_overlaps_are_ties():
