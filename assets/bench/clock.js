@@ -17,14 +17,14 @@ export const CLOCKS = {
   samples: { label: "samples", title: "samples spent", of: samplesAfter },
   epochs: { label: "epochs", title: "epoch", of: (lane, u) => u / lane.updates_per_epoch },
   seconds: {
-    label: "seconds (this engine)",
+    label: "seconds",
     title: "seconds, this engine",
     cost: "seconds_per_update",
     off: "seconds_uncertainty",
     of: (lane, u) => u * (lane.seconds_per_update ?? 0),
   },
   pytorch_seconds: {
-    label: "seconds (PyTorch loop)",
+    label: "PyTorch loop",
     title: "seconds, PyTorch loop",
     cost: "pytorch_seconds_per_update",
     off: "pytorch_uncertainty",

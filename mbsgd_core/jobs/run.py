@@ -16,7 +16,8 @@ from mbsgd_core.results.run import LaneProgress, RunProgress, furthest_behind
 BUDGET = 0.15  # seconds of training before the first report
 CHUNK = 0.1  # seconds of training a task, after it: others wait no longer for their turn
 REDRAW = 0.3  # seconds between partial reports, at least
-TIMED = 3  # lanes whose costs are measured in one task
+TIMED = 3  # lanes whose costs are measured in one task, in turns ...
+SLOW = 5e-3  # seconds an update: ... where each takes no more than that, else one
 
 
 def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
@@ -36,7 +37,8 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
     while True:
         now, begun = RunProgress(tuple(lanes), report), time.monotonic()
         i, heavy, whole = furthest_behind(lanes), unweighed(now, job.view), holds(report, job.view)
-        untimed = [k for k, lane in enumerate(lanes) if lane.costs is None and job.view.view_budget is None][:TIMED]
+        untimed = [k for k, lane in enumerate(lanes) if lane.costs is None and job.view.view_budget is None]
+        untimed = untimed[: TIMED if all(lane.pace < SLOW for lane in lanes) else 1]
         if i is None and not heavy and not untimed and whole and not stale:
             return now
         if whole:

@@ -13,9 +13,9 @@ from mbsgd_core.results.cost import Cost
 
 LONG = 0.006  # seconds that the longer length takes at least
 APART = 8  # times the shorter one is the longer one, where pieces are short
-ROUNDS, FEW = 21, 5  # of both lengths: as a rule, and where they take longer than BUDGET ...
+ROUNDS, FEW = 31, 5  # of both lengths: as a rule, and where they take longer than BUDGET ...
 LEAST = 3  # ... or than twice that
-BUDGET = 0.25  # seconds of rounds
+BUDGET = 0.4  # seconds of rounds
 TRIES = 3  # where the longer length did not take longer
 SURE = 0.1  # of the cost: never called more certain than that, since it differs so much from process to process
 

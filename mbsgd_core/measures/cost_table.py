@@ -43,7 +43,7 @@ from mbsgd_core.samplers.reshuffle import Reshuffle
 
 FOLDER = "MBSGD_COSTS"  # where the table is kept; else the user's cache folder
 LOOKS, AGAIN = 5, 600.0  # measurements of one cost at most, and the seconds between two of them
-DEAR, SPEED = 0.25, 2e10  # seconds that an update may take to be measured itself; operations a second, to foretell them
+DEAR, SPEED = 0.1, 2e10  # seconds that an update may take to be measured itself; operations a second, to foretell them
 UNSURE = 0.25  # of a cost that follows from those of smaller batches
 UTF8 = "utf-8"
 

@@ -30,7 +30,7 @@ _STYLE = """<style>
 .claims th:nth-child(4) {width: 27%} .claims th:nth-child(5) {width: 11%} .claims th:nth-child(7) {width: 11%}
 .claims ul {margin: .3rem 0 0; padding-left: 1rem} .claims li {margin: 0 0 .2rem; font-size: .85rem !important}
 .claims summary {cursor: pointer} .claims p {margin: .3rem 0 0; font-size: inherit}
-.claims a {display: inline-block; padding: .15rem 0}
+.claims a {color: inherit; display: inline-block; padding: .15rem 0}
 @media (max-width: 900px) {
   .claims, .claims tbody, .claims tr, .claims td, .claims th {display: block; width: auto !important}
   .claims thead {position: absolute; clip-path: inset(50%); height: 1px; overflow: hidden}

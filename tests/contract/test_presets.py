@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 import torch
 
-from mbsgd_core import engine
+from mbsgd_core import engine, share
 from mbsgd_core.experiment import Experiment, problems
 from mbsgd_core.types import CLOCKS, State, Trace
 from mbsgd_core.ui import presets
@@ -140,6 +140,13 @@ def test_every_problem_has_its_picture():
         root = ElementTree.fromstring(path.read_text("utf-8"))
         assert root.get("viewBox") == "0 0 122 52" and path.stat().st_size < 3_000
         assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
+
+
+@pytest.mark.parametrize("name", presets.all_presets())
+def test_the_link_of_a_lesson_is_the_lesson(name):
+    """On the page too, whose limits are tighter: nothing is clamped, nothing is said."""
+    e = presets.experiment(name)
+    assert share.from_query(share.to_query(e), page=True) == (e, [])
 
 
 def test_all_lessons_are_one_list_in_chapters():

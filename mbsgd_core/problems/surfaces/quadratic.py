@@ -34,7 +34,7 @@ class Quadratic(Surface):
     default_start: ClassVar[Point] = (1.5, 1.0)
 
     eigenvalues: tuple[Annotated[Real, Field(ge=-1e6, le=1e6)], Annotated[Real, Field(ge=-1e6, le=1e6)]] = knob(
-        (1.0, 10.0), label="Eigenvalues", help="Curvature along the two axes of the bowl.", page=(0.1, 100.0)
+        (1.0, 10.0), label="Eigenvalues", help="Curvature along the two axes of the bowl.", page=(0.01, 100.0)
     )
     angle: Real = knob(
         0.0, label="Angle", help="Turns the axes of the bowl.", unit="degrees", ge=-360, le=360, page=(0.0, 90.0)
