@@ -12,11 +12,16 @@ ENDLESS = 10**9  # updates: a budget that no measurement comes to the end of
 
 
 def probe(experiment: Experiment, lane: int) -> Experiment:
-    """The lane alone, with a rate that leads nowhere and no end. A schedule stays that is asked at every update."""
+    """The lane alone, with a rate that leads nowhere and no end.
+
+    A schedule stays that is asked at every update, or that decides who makes the updates.
+    """
     method = experiment.lanes[lane]
     schedule = method.schedule
-    asked = schedule.watches_objective or (schedule.changes and schedule.interval == "update")
-    still = schedule.model_copy(update={"learning_rate": STILL}) if asked else Constant(learning_rate=STILL)
+    asked = (
+        schedule.watches_objective or schedule.moves_momentum or (schedule.changes and schedule.interval == "update")
+    )
+    still = schedule.endless().model_copy(update={"learning_rate": STILL}) if asked else Constant(learning_rate=STILL)
     alone = method.model_copy(update={"label": "", "schedule": still})
     budget = Budget(unit="updates", amount=ENDLESS)
     return experiment.model_copy(update={"lanes": (alone,), "budget": budget})

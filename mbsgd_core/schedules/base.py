@@ -1,7 +1,7 @@
 """What a learning-rate schedule is (floor 1): the rate of interval t = 0, 1, 2 ..."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from mbsgd_core.knobs import NamedItem, Real, knob
 
@@ -49,6 +49,10 @@ class Schedule(NamedItem):
     def leaves_base(self, rate: float, own: float) -> float:
         """The optimizer's base rate once this is set up, at the rate `own`, on one whose base rate was `rate`."""
         return rate
+
+    def endless(self) -> Self:
+        """Itself for a budget of any length: one that ends at an interval of its own ends with the budget."""
+        return self
 
     @property
     def moves_momentum(self) -> bool:

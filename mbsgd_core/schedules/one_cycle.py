@@ -1,7 +1,7 @@
 """Up to a peak and far down again, within the budget."""
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from mbsgd_core.knobs import Examples, Flag, Real, Whole, knob
 from mbsgd_core.schedules.base import Schedule, ScheduleState, Start
@@ -60,6 +60,9 @@ class OneCycle(Schedule):
     max_momentum: Real = knob(
         0.95, label="Greatest momentum", help="At both ends, if it is cycled.", ge=0, lt=1, page=(0.0, 0.99)
     )
+
+    def endless(self) -> Self:
+        return self.model_copy(update={"total_steps": None})
 
     @property
     def moves_momentum(self) -> bool:

@@ -1,7 +1,7 @@
 """Schedules one after the other: a warm-up, a plateau, a decay."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     Field,
@@ -138,6 +138,9 @@ class Sequence(Schedule):
                 del part[name]
             part.update(length)
         return {"name": name_of(self), **written}
+
+    def endless(self) -> Self:
+        return self.model_copy(update={"parts": tuple(part.endless() for part in self.parts)})
 
     def init(self, intervals: int) -> ScheduleState:
         starts = [self._part(k).init(self._length(k, intervals)) for k in range(len(self.parts))]  # each may refuse

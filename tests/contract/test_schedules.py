@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler as theirs
 from mbsgd_core import engine
 from mbsgd_core.errors import ExperimentError
 from mbsgd_core.experiment import Experiment
-from mbsgd_core.measures import limits
+from mbsgd_core.measures import cost_work, limits
 from mbsgd_core.registry import discover
 from mbsgd_core.schedules.base import Schedule
 from tests.contract import _items as items
@@ -117,6 +117,19 @@ def test_a_cycled_momentum_has_no_one_limit():
     cycled = Experiment.model_validate(plain)
     assert limits.rate_limit(cycled, 0) is limits.rate_limits(cycled, 0) is None
     assert limits.rate_limit(cycled.with_value(0, "cycle_momentum", False), 0) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name, knobs", [*CASES, ("one_cycle", {"total_steps": INTERVALS})])
+def test_a_lane_can_be_timed_for_longer_than_its_schedule_lasts(name, knobs):
+    """By the implementation that runs it: a momentum that moves keeps it on torch."""
+    lane = {"sampler": "full_batch", "schedule": {"name": name, **SCHEDULES[name].suggested(), **knobs}}
+    if lane["schedule"].get("interval") is None:
+        lane["schedule"]["interval"] = "update"
+    budget = {"unit": "updates", "amount": 20}
+    e = Experiment.model_validate({"problem": "quadratic", "budget": budget, "lanes": [lane]})
+    alone = cost_work.probe(e, 0)
+    assert alone.updates(0) > 1e6 and cost_work.engine_work(alone) is not None
+    assert alone.lanes[0].schedule.moves_momentum == e.lanes[0].schedule.moves_momentum
 
 
 def test_a_rule_without_momentum_cannot_have_it_cycled():
