@@ -11,11 +11,12 @@ import numpy as np
 from mbsgd_core import engine
 from mbsgd_core.claims.base import Ending
 from mbsgd_core.measures import evaluation, learning
+from mbsgd_core.measures.limits import rate_limits
 from mbsgd_core.measures.noise import covariance, sample_gradients
 from mbsgd_core.measures.scale import stationary_variance
 from mbsgd_core.measures.sharpness import edge
 from mbsgd_core.measures.sharpness import sharpness as largest_eigenvalue
-from mbsgd_core.measures.stability import curvature_spread, hessian, largest_curvature, mean_square_limit, rate_limit
+from mbsgd_core.measures.stability import hessian
 from mbsgd_core.problems.datasets.mnist import Mnist
 
 
@@ -86,16 +87,9 @@ def diverged_share(ending: Ending) -> float:
 
 
 def limit(ending: Ending) -> float | None:
-    """The largest stable rate at the start: of the full batch, or in mean square for smaller ones without momentum."""
-    experiment, total = ending.experiment, engine.finite_sum(ending.experiment)
-    lane = experiment.lanes[ending.lane]
-    size = lane.sampler.size(total.samples)
-    start = total.start().numpy() if experiment.start is None else np.array(experiment.start)
-    if size == total.samples:
-        found = rate_limit(largest_curvature(total, start), lane.rule)
-        return None if found is None else found.rate
-    spread = curvature_spread(total, start)
-    return None if spread is None else mean_square_limit(spread, size, lane.sampler.draws_with_replacement)
+    """The largest stable rate of the lane with its own batches, as its badge names it."""
+    found = rate_limits(ending.experiment, ending.lane)
+    return None if found is None else found.rate
 
 
 def spread(ending: Ending) -> float:
