@@ -75,6 +75,16 @@ def epochs_to(ending: Ending, target: float | None = None, excess: float | None 
     return None if at is None else at / ending.experiment.updates_per_epoch(ending.lane)
 
 
+def touched_share(ending: Ending, target: float) -> float:
+    """The share of the runs whose excess was once at most `target` times the start's."""
+    return float(_below(ending, target).any(1).mean())
+
+
+def stays_share(ending: Ending, target: float) -> float:
+    """The share of the runs whose excess is at most that at the end."""
+    return float(_below(ending, target)[:, -1].mean())
+
+
 def diverged_at(ending: Ending) -> float | None:
     """The first update that was lost in any run; None: never."""
     lost = ending.run[0].diverged_at
@@ -250,6 +260,11 @@ def _end(ending: Ending) -> np.ndarray:
 
 def _excess(ending: Ending) -> np.ndarray:
     return np.asarray(ending.run[1].loss.mean(0) - _least(ending))
+
+
+def _below(ending: Ending, target: float) -> np.ndarray:
+    excess = ending.run[1].loss - _least(ending)
+    return np.asarray(excess <= target * excess[:, :1])
 
 
 def _least(ending: Ending) -> float:

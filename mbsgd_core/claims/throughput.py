@@ -3,18 +3,20 @@
 In seconds of the processor, so that other programs do not count. A ratio of two is the claim, microseconds are ours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from time import thread_time
-
-import torch
-from torch import nn
 
 from mbsgd_core.claims.base import Ending
+from mbsgd_core.errors import DataError
+from mbsgd_core.experiment import Experiment
+from mbsgd_core.measures.cost_slope import slopes
 from mbsgd_core.measures.cost_table import calibrate
+from mbsgd_core.measures.cost_work import loop_work, probe
 
-REPEATS, SECONDS = 7, 0.04  # of each length; of the longer one, at least
-SAMPLES = 1437
+NETS = {
+    "mlp": {"name": "mlp", "dataset": "digits", "hidden": [64], "activation": "relu"},
+    "cnn": {"name": "cnn", "dataset": "mnist"},
+}
 
 
 def microseconds_a_sample(net: str, sizes: Sequence[int]) -> list[float | None]:
@@ -45,50 +47,12 @@ def pass_cost(ending: Ending, clock: str) -> float | None:
 
 @cache
 def _an_update(net: str, size: int) -> float:
-    """Seconds of an update: the slope between the least times of two lengths, which took turns."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        step, few = _loop(net, size), 1
-        while _spent(step, few) < SECONDS / 4:
-            few *= 2
-        pairs = [(_spent(step, few), _spent(step, 4 * few)) for _ in range(REPEATS)]
-        short, long = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)  # what disturbs makes longer
-        return (long - short) / (3 * few)
-    finally:
-        torch.set_num_threads(before)
-
-
-def _spent(step: Callable[[], None], count: int) -> float:
-    began = thread_time()
-    for _ in range(count):
-        step()
-    return thread_time() - began
-
-
-def _loop(net: str, size: int) -> Callable[[], None]:
-    """One update: gather rows by index, forward, backward, step; as any tutorial has it."""
-    torch.manual_seed(0)
-    model: nn.Module
-    if net == "mlp":
-        shape: tuple[int, ...] = (64,)
-        model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    else:
-        shape = (1, 28, 28)
-        model = nn.Sequential(
-            *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Flatten(), nn.Linear(3136, 128), nn.ReLU(), nn.Dropout(0.25), nn.Linear(128, 10)),
-        )
-    rows = max(SAMPLES, size)
-    x, y = torch.randn(rows, *shape), torch.randint(10, (rows,))
-    optimizer, criterion = torch.optim.SGD(model.parameters(), lr=1e-3), nn.CrossEntropyLoss()
-    order = torch.randperm(rows)
-
-    def step() -> None:
-        batch = order[:size]
-        optimizer.zero_grad()
-        criterion(model(x[batch]), y[batch]).backward()
-        optimizer.step()
-
-    return step
+    """Seconds of an update of the plain loop with b real samples, all of one size: a slope of least times."""
+    sampler = {"name": "reshuffle", "batch_size": size, "drop_last": True}
+    lane = {"sampler": sampler, "schedule": {"name": "constant", "learning_rate": 0.1}}
+    alone = Experiment.model_validate({"problem": NETS[net], "dtype": "float32", "lanes": [lane]})
+    work = loop_work(probe(alone, 0))
+    (cost,) = slopes([] if work is None else [work])
+    if cost is None:
+        raise DataError(f"an update of the {net} with {size} samples could not be timed")
+    return cost.seconds

@@ -17,6 +17,7 @@ BUDGET = 0.15  # seconds of training before the first report
 CHUNK = 0.1  # seconds of training a task, after it: others wait no longer for their turn
 REDRAW = 0.3  # seconds between partial reports, at least
 TIMED = 3  # lanes whose costs are measured in one task, in turns ...
+LATER = 2.0  # seconds: a run that takes longer is timed on its way, else when it is over
 SLOW = 5e-3  # seconds an update: ... where each takes no more than that, else one
 
 
@@ -33,7 +34,8 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
         budget = 0.0 if job.held and job.view.view_budget is None else BUDGET
         known = yield tasks.begin, (experiment_json, budget, job.view)
     lanes, report = list(known.lanes), known.report
-    drawn, interval, stale = time.monotonic(), REDRAW, False
+    started = drawn = time.monotonic()
+    interval, stale = REDRAW, False
     while True:
         now, begun = RunProgress(tuple(lanes), report), time.monotonic()
         i, heavy, whole = furthest_behind(lanes), unweighed(now, job.view), holds(report, job.view)
@@ -44,7 +46,7 @@ def run(experiment_json: str, known: RunProgress | None, job: Job) -> Chain:
         if whole:
             # Who has been here for longer steps back for who has just come; no task foretells how long the next is.
             job.tell(progress=max(job.progress, now.progress), result=now, patient=True, seconds=None)
-        if whole and untimed:  # behind the first picture, which says that they are not measured yet
+        if whole and untimed and (i is None or begun - started > LATER):  # until then it says: not measured yet
             for k, costs in zip(untimed, (yield tasks.calibrate, (experiment_json, untimed)), strict=True):
                 lanes[k], stale = lanes[k]._replace(costs=costs), True
         elif not whole or (stale and (i is None or begun - drawn > interval)):

@@ -201,6 +201,7 @@ _COLUMNS = (
     Column("r2", "R²", "1 perfect, 0 no better than predicting the mean of these rows"),
     Column("average_loss", "loss of the average", "Full objective of the averaged iterate at the end"),
     Column("average_test_accuracy", "its test accuracy", "Share of the test rows that the averaged iterate gets right"),
+    Column("rate_limit", "rate limit", "The largest rate that is stable with the lane's own batches, if known"),
     Column("noise", "noise", "Spread of the batch gradients at the start, in lengths of the full gradient"),
 )
 _PASSAGES = (
@@ -217,12 +218,14 @@ def _value(row: Row, key: str) -> float | None:
     for end, found in (("_to_target", row.passages.first), ("_stays", row.passages.stays)):
         if key.endswith(end):
             return found.by(key.removesuffix(end)) if found else None
+    if key == "rate_limit":
+        return row.diagnosis.limit
     value: float | None = getattr(row, key)
     return value
 
 
 _WRITTEN: dict[str, Callable[[float | None], str]] = {
-    "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number,
+    "updates": count, "samples": count, "epochs": number, "seconds": seconds, "noise": number, "rate_limit": number,
     "pytorch_seconds": seconds, "test_accuracy": percent, "train_accuracy": percent, "average_test_accuracy": percent,
     "r2": number,
 }  # fmt: skip
@@ -259,7 +262,7 @@ _HIGH = ("test_accuracy", "train_accuracy", "average_test_accuracy", "r2")  # th
 
 def _best(rows: Sequence[Row], key: str) -> int | None:
     """The one lane that is best in a column; None where none is, or where the best are written alike."""
-    if key in (*CLOCKS, "noise", *_WORDS):
+    if key in (*CLOCKS, "noise", "rate_limit", *_WORDS):
         return None
     sign = -1 if key in _HIGH else 1
     found = {i: sign * value for i, row in enumerate(rows) if not row.lost and (value := _value(row, key)) is not None}

@@ -142,7 +142,7 @@ def test_every_problem_has_its_picture():
         assert not [tag for tag in root.iter() if tag.tag.endswith(("script", "text", "image", "foreignObject"))]
 
 
-@pytest.mark.parametrize("name", presets.all_presets())
+@pytest.mark.parametrize("name", PRESETS)
 def test_the_link_of_a_lesson_is_the_lesson(name):
     """On the page too, whose limits are tighter: nothing is clamped, nothing is said."""
     e = presets.experiment(name)
