@@ -50,7 +50,7 @@ class ScheduleFree(Rule):
     )
 
     def init(self, theta: "Tensor") -> RuleState:
-        return (0.0, None, None)
+        return (theta.new_zeros(theta.shape), None, None)  # of every run: a plateau may give each its own rate
 
     def update(
         self, gradient: "Tensor", state: RuleState, theta: "Tensor", learning_rate: "float | Tensor"

@@ -65,6 +65,6 @@ def problem(given: Mapping[str, str]) -> dict[str, str]:
     draft = presets.opening().model_dump(mode="json")
     experiment = Experiment.model_validate({"problem": chosen, "lanes": draft["lanes"]})
     with suppress(LabError):  # where the server is busy, with the rates of the lesson
-        experiment = live.suggested(experiment, runner(), f"problems/{name_of(experiment.problem)}")
+        experiment = live.suggested(experiment, runner(), f"problems/{name_of(experiment.problem)}", alike=True)
     rest = {key: text for key, text in given.items() if key != "problem"}
     return dict(share.flat(experiment)) | {"view.box": "known"} | rest

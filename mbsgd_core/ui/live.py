@@ -82,9 +82,13 @@ def apply(experiment: Experiment, edit: dict[str, Any]) -> Experiment:
     return experiment.with_values((one["lane"], one["key"], one["value"]) for one in edits)
 
 
-def suggested(experiment: Experiment, runner: Runner, owner: str) -> Experiment:
-    """The experiment with a rate in every lane that suits its batches, and on a surface a noise that suits it."""
-    _, noise, rates = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
+def suggested(experiment: Experiment, runner: Runner, owner: str, alike: bool = False) -> Experiment:
+    """The experiment with a rate in every lane that suits its batches, and on a surface a noise that suits it.
+
+    `alike`: with one rate in all lanes, that of the full batch.
+    """
+    rate, noise, rates = runner.ask(owner, tasks.suggestion, experiment.to_json()).answer(20)
+    rates = (rate,) * len(rates) if alike else rates
     key = next(name for name, (part, _) in declared().items() if part == "schedule")
     changed = experiment.with_values((i, key, rate) for i, rate in enumerate(rates))
     if not isinstance(experiment.problem, Surface):

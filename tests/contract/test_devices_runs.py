@@ -28,6 +28,7 @@ from mbsgd_core.measures import (
 )
 from mbsgd_core.problems.models.base import DataProblem
 from mbsgd_core.registry import discover
+from mbsgd_core.results.cost import NO_COSTS
 from mbsgd_core.results.run import View
 from mbsgd_core.schedules.base import Schedule
 from tests.contract._device_cases import QUADRATIC, every_problem, experiment, settings
@@ -69,7 +70,7 @@ def runs_of(e: Experiment) -> list:
         tensors = [state.theta, *(value for value in state.rule_state if isinstance(value, torch.Tensor)), *heard]
         where = {tensor.device.type for tensor in tensors}
         spoken = list(run._batch_losses(engine.init(e, i), 2))
-        found.append([where, tensors, list(whole), state.diverged_at, run.report(state, whole, 0.0), spoken])
+        found.append([where, tensors, list(whole), state.diverged_at, run.report(state, whole, NO_COSTS, 0.0), spoken])
     return near(found)
 
 

@@ -14,6 +14,7 @@ from mbsgd_core.measures.diagnosis import diagnose
 from mbsgd_core.measures.limits import rate_limit, rate_limits
 from mbsgd_core.measures.suggestion import suggestion
 from mbsgd_core.measures.truth import truth
+from mbsgd_core.results.cost import NO_COSTS
 
 DIABETES = {"name": "linear_regression", "dataset": "diabetes", "test_fraction": 0}  # m = 442
 ONE = DIABETES | {"features": ["bmi"]}
@@ -133,7 +134,7 @@ def test_the_numbers_that_are_promised():
     ):  # fmt: skip
         e = lane(DIABETES, batch, rule, drawn)
         state, trace = engine.run(e, 0)
-        line = json.loads(json.dumps(report(state, trace, 0.0)))
+        line = json.loads(json.dumps(report(state, trace, NO_COSTS, 0.0)))
         assert line["rate_limit"] == pytest.approx(limit, rel=0.01)
 
 

@@ -215,6 +215,7 @@ def test_a_clip_and_an_average_can_be_chosen_set_and_switched_off():
     page.number_input("lanes/2/clip/max").set_value(0.25).run()
     assert in_hand(page).lanes[2].clip.max == 0.25
     page.number_input("lanes/2/sampler/accumulate").set_value(2).run()
+    page = unfold(page, "box/start")
     page.number_input("budget/patience").set_value(3).run()
     assert in_hand(page).lanes[2].sampler.accumulate == 2 and in_hand(page).budget.patience == 3
     page.selectbox("lanes/2/clip").set_value("off").run()
