@@ -15,7 +15,7 @@ from mbsgd_core.measures.cost_work import loop_work, probe
 
 NETS = {
     "mlp": {"name": "mlp", "dataset": "digits", "hidden": [64], "activation": "relu"},
-    "cnn": {"name": "cnn", "dataset": "mnist"},
+    "cnn": {"name": "cnn", "dataset": {"name": "mnist", "rows": "subset"}},
 }
 
 
@@ -47,7 +47,7 @@ def pass_cost(ending: Ending, clock: str) -> float | None:
 
 @cache
 def _an_update(net: str, size: int) -> float:
-    """Seconds of an update of the plain loop with b real samples, all of one size: a slope of least times."""
+    """Seconds of an update of the plain loop with b real samples, all of one size."""
     sampler = {"name": "reshuffle", "batch_size": size, "drop_last": True}
     lane = {"sampler": sampler, "schedule": {"name": "constant", "learning_rate": 0.1}}
     alone = Experiment.model_validate({"problem": NETS[net], "dtype": "float32", "lanes": [lane]})

@@ -1,12 +1,14 @@
 """The cost of one more (floor 4): what some pieces of work take each, as the slope of the time of many.
 
-A call of n pieces takes a + c n. Only c is wanted, so two lengths are timed in turns, the longer one for LONG at least;
-each length's least time of ROUNDS is what it takes while nobody disturbs it. One thread's work is timed by the time
-that it has the processor, which others on the machine lengthen least. A time is never divided by its n: that would
-charge the call to the pieces.
+A call of n pieces takes a + c n. Only c is wanted, so two lengths are timed in turns, the longer one for LONG at least.
+What a length takes is the median of its ROUNDS. The least of many would be no better: some processors run half as fast
+again for a few tenths of a second now and then (measured: 145 ns an update as a rule, 92 in one round of six). One
+thread's work is timed by the time that it has the processor, which others on the machine lengthen least. A time is never
+divided by its n: that would charge the call to the pieces.
 """
 
 from collections.abc import Callable, Sequence
+from statistics import median_low
 from time import process_time
 
 from mbsgd_core.results.cost import Cost
@@ -92,4 +94,5 @@ def _cost(times: Sequence[tuple[float, float]], pieces: int) -> Cost | None:
 
 
 def _slope(times: Sequence[tuple[float, float]], pieces: int) -> float:
-    return (min(long for _, long in times) - min(short for short, _ in times)) / pieces
+    short, long = (median_low([pair[i] for pair in times]) for i in (0, 1))
+    return (long - short) / pieces

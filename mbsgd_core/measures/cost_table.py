@@ -7,8 +7,8 @@ broken or cannot be written costs a measurement and nothing else.
 
 A machine runs now faster, now slower (its clock rate, who else is on the core): two measurements of one cost may differ
 by half. Nobody's numbers are scaled by how fast it happens to be now: that would make equal updates cost different
-seconds. What stands is the lower median of up to LOOKS measurements that lie AGAIN apart, each of them a slope of least
-times (`cost_slope`): one slow while is outvoted, and twenty runs in a row say the same.
+seconds. What stands is the lower median of up to LOOKS measurements that lie AGAIN apart, each of them a slope
+(`cost_slope`): one slow while is outvoted, and twenty runs in a row say the same.
 
 Costs are measured at batch sizes that are powers of two, and at all m; between them c is interpolated, since a batch
 takes a + k b: a drag of the batch size measures little.

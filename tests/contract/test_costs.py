@@ -52,13 +52,13 @@ def table(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("patient_costs")
 @pytest.mark.parametrize(("call", "each"), [(3e-4, 75e-9), (3e-4, 4e-4), (0.0, 0.06), (0.1, 2.5)])
 def test_what_a_call_costs_is_not_charged_to_its_updates(call, each):
-    """Disturbed calls take up to twice as long, every third is not disturbed."""
+    """Every fifth call is disturbed, and takes twice as long."""
     time, calls, lengths = [0.0], [0], []
 
     def work(n):
         calls[0] += 1
         lengths.append(n)
-        time[0] += (call + each * n) * (1 + calls[0] % 3 / 2)
+        time[0] += (call + each * n) * (1 + (calls[0] % 5 == 0))
 
     (cost,) = slopes([work], lambda: time[0])
     assert cost.seconds == pytest.approx(each, rel=1e-6) and cost.uncertainty >= cost_slope.SURE * cost.seconds
