@@ -3,8 +3,8 @@
 A call of n pieces takes a + c n. Only c is wanted, so two lengths are timed in turns, the longer one for LONG at least.
 What a length takes is the median of its ROUNDS. The least of many would be no better: some processors run half as fast
 again for a few tenths of a second now and then (measured: 145 ns an update as a rule, 92 in one round of six). One
-thread's work is timed by the time that it has the processor, which others on the machine lengthen least. A time is never
-divided by its n: that would charge the call to the pieces.
+thread's work is timed by the time that it has the processor, which others on the machine lengthen least. A time is
+never divided by its n: that would charge the call to the pieces.
 """
 
 from collections.abc import Callable, Sequence
