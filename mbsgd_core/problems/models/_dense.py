@@ -33,17 +33,10 @@ class DenseProblem(NetProblem):
         return tuple(found)
 
 
-def total_of(
-    problem: DenseProblem,
-    seed: int,
-    dtype: "torch.dtype",
-    device: str,
-    activation: Activation = "tanh",
-    dropout: float = 0.0,
-) -> "LayeredSum":
-    """The sum of a problem: of the kind that has compiled loops, if its loss is one that these know."""
+def sum_of(problem: DenseProblem) -> "type[LayeredSum]":
+    """The kind of sum for a problem: that which has compiled loops, if its loss is one that these know."""
     known = problem.loss_name != "one_hot" and not problem.label_smoothing
-    return (DenseSum if known else LayeredSum)(problem, seed, dtype, device, activation, dropout)
+    return DenseSum if known else LayeredSum
 
 
 class LayeredSum(NetSum):

@@ -210,7 +210,7 @@ class DataProblem(Problem):
 
     @property
     def sample_count(self) -> int:
-        return self._distinct * self.copies
+        return _sample_count(self)
 
     @property
     def _distinct(self) -> int:
@@ -230,6 +230,12 @@ class DataProblem(Problem):
     def prepare(self, seed: int) -> Prepared:
         """Split, thin out, relabel, standardise, for linear models add the intercept's column, copy; cached."""
         return _rows.prepare(self, seed)
+
+
+@lru_cache(maxsize=64)
+def _sample_count(problem: DataProblem) -> int:
+    """Kept: a report asks a hundred times, and a net counts its parameters for it."""
+    return problem._distinct * problem.copies
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mbsgd_core.knobs import Real, Whole, knob
 from mbsgd_core.problems.datasets.base import Dataset, Task
-from mbsgd_core.problems.models._dense import Activation, DenseProblem, LayeredSum, total_of
+from mbsgd_core.problems.models._dense import Activation, DenseProblem, LayeredSum, sum_of
 from mbsgd_core.problems.models._net import labels_fit
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Mlp(DenseProblem):
         return (len(self.header.features), *self.hidden, self.outputs)
 
     def realize(self, seed: int, dtype: "torch.dtype", device: str) -> LayeredSum:
-        return total_of(self, seed, dtype, device, self.activation, self.dropout)
+        return sum_of(self)(self, seed, dtype, device, self.activation, self.dropout)
 
 
 @lru_cache(maxsize=64)

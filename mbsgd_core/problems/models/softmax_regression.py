@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import model_validator
 
 from mbsgd_core.problems.datasets.base import Task
-from mbsgd_core.problems.models._dense import DenseProblem, LayeredSum, total_of
+from mbsgd_core.problems.models._dense import DenseProblem, LayeredSum, sum_of
 from mbsgd_core.problems.models._losses import LossName
 from mbsgd_core.problems.models._net import labels_fit
 
@@ -64,4 +64,4 @@ class SoftmaxRegression(DenseProblem):
         return np.zeros(self.parameter_count)
 
     def realize(self, seed: int, dtype: "torch.dtype", device: str) -> LayeredSum:
-        return total_of(self, seed, dtype, device)
+        return sum_of(self)(self, seed, dtype, device)
