@@ -100,7 +100,9 @@ def _ended(about: _Lane, end: Ending, learned: Frame | None) -> Badge:
     if end.kind == "drifting":
         why = f"{share(end.late)} of all that the loss fell, it fell in the last quarter of the updates"
         return Badge("still falling", f"{why}: it has not come to rest at {number(end.last)}.")
-    if about.limits and about.rate >= about.limits.rate * (1 - 1e-9) and end.excess and end.excess > SHARE:
+    # Where the lowest loss is not known: a loss that is where it began, at such a rate, jumps from side to side.
+    high = end.last >= (1 - SHARE) * end.first > 0 if end.excess is None else end.excess > SHARE
+    if about.limits and about.rate >= about.limits.rate * (1 - 1e-9) and high:
         return Badge("bouncing", _by_the_limit(about), _rate(about, about.limits.rate / 2))
     return Badge("settled", _at_rest(about, end))
 
